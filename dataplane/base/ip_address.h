@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// An IPv4 or IPv6 address in one shape: 16 bytes, network order, IPv4 as ::ffff:a.b.c.d
+// (RFC 4291 section 2.5.5.2), so that keys, prefixes and comparisons know only one kind.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "dataplane/base/result.h"
+
+namespace weir {
+
+struct IpAddress {
+  std::array<uint8_t, 16> bytes{};
+
+  static IpAddress from_v4(const uint8_t* p) noexcept {
+    IpAddress a;
+    a.bytes[10] = a.bytes[11] = 0xff;
+    std::memcpy(a.bytes.data() + 12, p, 4);
+    return a;
+  }
+  static IpAddress from_v6(const uint8_t* p) noexcept {
+    IpAddress a;
+    std::memcpy(a.bytes.data(), p, 16);
+    return a;
+  }
+  bool is_v4() const noexcept {
+    static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return std::memcmp(bytes.data(), kMapped, 12) == 0;
+  }
+  bool is_unspecified() const noexcept {
+    const IpAddress v4_any = from_v4(reinterpret_cast<const uint8_t*>("\0\0\0\0"));
+    return *this == IpAddress{} || *this == v4_any;
+  }
+  // Multicast, or the IPv4 limited broadcast address.
+  bool is_multicast() const noexcept {
+    if (!is_v4()) return bytes[0] == 0xff;
+    return (bytes[12] & 0xf0) == 0xe0 ||
+           (bytes[12] == 255 && bytes[13] == 255 && bytes[14] == 255 && bytes[15] == 255);
+  }
+  auto operator<=>(const IpAddress&) const noexcept = default;
+};
+static_assert(sizeof(IpAddress) == 16);
+
+// A network: address and how many of its 128 leading bits count. An IPv4 /24 has bits = 120.
+// bits = 0 holds every address.
+struct IpPrefix {
+  IpAddress address{};
+  uint8_t bits = 0;
+
+  bool contains(const IpAddress& a) const noexcept;
+  bool operator==(const IpPrefix&) const noexcept = default;
+};
+
+// a with all but the first `bits` bits cleared.
+IpAddress masked(const IpAddress& a, unsigned bits) noexcept;
+
+std::string to_string(const IpAddress& a);     // "10.0.0.1", "fe80::1"
+std::string to_string(const IpPrefix& p);      // "10.0.0.0/24"; a single host without "/32"
+Result<IpAddress> parse_ip_address(std::string_view text);
+Result<IpPrefix> parse_ip_prefix(std::string_view text);  // address, or address/length
+
+}  // namespace weir

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bytes -> Headers: where the innermost IP packet and its transport lie in a frame. Called by the
+// worker for each packet, by fuzzers and tests without EAL. Reads only within PacketView::bytes,
+// never follows more than the named limits, keeps no state. What it cannot read is still forwarded:
+// Headers then says how far it got.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/packet_view.h"
+#include "dataplane/contract/event_record.h"
+
+namespace weir {
+
+constexpr unsigned kVlanTagsMax = 8;      // tags skipped; the outer two are reported
+constexpr unsigned kIpv6ExtensionsMax = 8;
+constexpr unsigned kTunnelDepthMax = 4;   // IP headers looked into, the outer one included
+
+// What the frame begins with. Live: always Ethernet. Captures bring others (LINKTYPE_ values in
+// brackets, https://www.tcpdump.org/linktypes.html).
+enum class LinkType : uint8_t {
+  kEthernet,    // 1
+  kRawIp,       // 101, 12, 14, 228, 229: IPv4 or IPv6 by its version
+  kNull,        // 0: 4 bytes address family in the writer's byte order
+  kLoop,        // 108: the same, big-endian
+  kLinuxSll,    // 113
+  kLinuxSll2,   // 276
+  kPpp,         // 9, 50
+  kIeee80211,   // 105
+  kRadiotap,    // 127
+  kPpi,         // 192
+  kUnknown,     // forwarded, nothing read
+};
+
+enum HeaderFlag : uint32_t {
+  kHasIp = 1u << 0,
+  kHasL4 = 1u << 1,          // TCP, UDP, SCTP, ICMP or ICMPv6 header is whole
+  kFragment = 1u << 2,       // any IP fragment
+  kLaterFragment = 1u << 3,  // offset > 0: no transport header in it
+  kTunnelled = 1u << 4,      // src/dst/ports are those of an inner packet
+  kIcmpError = 1u << 5,      // quotes another packet: see quoted_*
+  kOneWayIcmp = 1u << 6,     // an ICMP type without an answering type
+  kHasMac = 1u << 7,         // src_mac/dst_mac lie at data[6], data[0]
+  kBadChecksum = 1u << 8,    // set only where verification was asked for
+  kAddressClaimed = 1u << 9, // ARP or ND tells an address: claim_* are set
+};
+
+struct Headers {
+  uint32_t flags = 0;
+  uint16_t l3_offset = 0;        // innermost IP header
+  uint16_t l3_bytes = 0;         // its packet, as its length field says and the frame holds
+  uint16_t l4_offset = 0;
+  uint16_t payload_offset = 0;   // after the transport header (after IP, where none was read)
+  uint16_t payload_bytes = 0;
+  uint16_t src_port = 0, dst_port = 0;  // host order; ICMP: as in Endpoints
+  uint8_t ip_version = 0;        // 4, 6; 0: no IP
+  uint8_t proto = 0;             // transport protocol number
+  uint8_t tcp_flags = 0;
+  uint8_t ttl = 0;
+  uint8_t vlan_count = 0;        // tags seen
+  Anomaly anomaly = Anomaly::kNone;
+  uint16_t vlan[2] = {};         // outer first, without priority bits
+  uint16_t fragment_offset = 0;  // bytes
+  uint32_t tcp_seq = 0, tcp_ack = 0;
+  IpAddress src{}, dst{};
+  // Of an ICMP error: the packet it complains of. Ports are 0 where they could not be read.
+  IpAddress quoted_src{}, quoted_dst{};
+  uint16_t quoted_src_port = 0, quoted_dst_port = 0;
+  uint8_t quoted_proto = 0;
+  // Of ARP and IPv6 neighbour discovery: who says to have which address.
+  MacAddress claim_mac{};
+  IpAddress claim_address{};
+
+  bool has(uint32_t f) const noexcept { return (flags & f) != 0; }
+};
+
+constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh = 0x08, kTcpAck = 0x10,
+                  kTcpUrg = 0x20;
+constexpr uint8_t kProtoIcmp = 1, kProtoTcp = 6, kProtoUdp = 17, kProtoIcmp6 = 58, kProtoSctp = 132;
+
+enum class Checksums : uint8_t { kIgnore, kVerify };
+
+// One packet.
+void decode_packet(const PacketView& packet, LinkType link, Checksums checksums,
+                   Headers& headers) noexcept;
+
+// A burst: packets[i] -> headers[i].
+void decode(std::span<const PacketView> packets, LinkType link, Checksums checksums,
+            std::span<Headers> headers) noexcept;
+
+// The packet's payload as rules and parsers see it.
+inline std::span<const uint8_t> payload_of(const PacketView& packet, const Headers& h) noexcept {
+  return {packet.data + h.payload_offset, h.payload_bytes};
+}
+
+}  // namespace weir

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzz target over the files of its corpus, without libFuzzer: what turns every seed and every input
-// that once failed into an ordinary test of any compiler. Arguments are files or folders; none is an error,
-// so that a moved corpus cannot pass unseen.
+// Runs a fuzz target over the files of its corpus, without libFuzzer: what turns every seed and
+// every input that once failed into an ordinary test of any compiler. Arguments are files or
+// folders; no file at all is an error, so that a moved corpus cannot pass unseen.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

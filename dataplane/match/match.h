@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The match stage: payload and headers of a burst -> which rules hit (Hits). LoadedRules is made off
+// the packet path from a rule image (it allocates, it can fail) and then only read, by all workers;
+// each worker uses its own Matcher in it, so that what a rule set needs comes and goes with it and
+// the packet path never allocates. It decides nothing: verdict does.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dataplane/base/packet_view.h"
+#include "dataplane/base/result.h"
+#include "dataplane/contract/rule_image.h"
+#include "dataplane/decode/decode.h"
+
+struct hs_database;
+struct hs_scratch;
+
+namespace weir {
+
+constexpr unsigned kHitsMax = 15;  // the best ones are kept; Suricata's packet-alert-max
+
+// Indexes of the rules that a packet hits, in the order in which they count. If the first one is a
+// pass rule it is the only one.
+struct Hits {
+  uint8_t count = 0;
+  bool truncated = false;      // more rules hit than fit
+  uint16_t reserved = 0;
+  uint32_t rule[kHitsMax];     // the first `count` are set
+};
+static_assert(sizeof(Hits) == 64);
+
+// What the flow asks for this packet.
+enum class Inspect : uint8_t {
+  kNo = 0,                 // the flow is settled: no rule sees this packet
+  kYes = 1,
+  kFirstOfDirection = 2,   // first packet of its flow in its direction, or it has no flow: rules
+                           // that name only protocol and addresses are asked too
+};
+
+// One worker's own: libhs scratch and work space for the rules of one LoadedRules.
+class Matcher {
+ public:
+  Matcher() noexcept = default;
+  Matcher(const Matcher&) = delete;
+  Matcher& operator=(const Matcher&) = delete;
+  ~Matcher();
+
+ private:
+  friend class LoadedRules;
+  friend class PacketMatch;
+  hs_scratch* scratch_ = nullptr;
+  std::vector<uint8_t> lower_;      // the payload in lower case, when a rule needs it
+  std::vector<uint16_t> ends_[2];   // where matches end: of the last content, of the next
+};
+
+class LoadedRules {
+ public:
+  // Copies, checks, and makes ready for `workers` workers. Fails with a sentence: what is wrong with
+  // the image, or that its patterns were compiled for another processor or version of libhs.
+  static Result<std::unique_ptr<LoadedRules>> load(std::span<const uint8_t> image,
+                                                   unsigned workers);
+  LoadedRules(const LoadedRules&) = delete;
+  LoadedRules& operator=(const LoadedRules&) = delete;
+  ~LoadedRules();
+
+  uint64_t generation() const noexcept { return image_.generation(); }
+  uint32_t count() const noexcept { return static_cast<uint32_t>(image_.rules().size()); }
+  const ImageRule& rule(uint32_t index) const noexcept { return image_.rules()[index]; }
+  // Rates of the ratelimit rules; ImageRule::limit is an index into it.
+  std::span<const RateLimit> limits() const noexcept { return image_.limits(); }
+  const RuleImage& image() const noexcept { return image_; }
+  const hs_database* database() const noexcept { return database_; }
+  Matcher& matcher(unsigned worker) const noexcept { return matchers_[worker]; }
+
+ private:
+  LoadedRules() noexcept = default;
+  std::vector<uint64_t> bytes_;     // the image; words for its alignment
+  RuleImage image_;
+  hs_database* database_ = nullptr;
+  std::unique_ptr<Matcher[]> matchers_;
+};
+
+struct MatchCounts {
+  uint32_t packets = 0;   // whose payload was scanned
+  uint32_t bytes = 0;     // of it
+};
+
+// packets[i], headers[i], inspect[i] -> hits[i]. Without rules it only clears the counts.
+MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> headers,
+                  std::span<const Inspect> inspect, const LoadedRules& rules, Matcher& matcher,
+                  std::span<Hits> hits) noexcept;
+
+}  // namespace weir

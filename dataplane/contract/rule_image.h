@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rule image: every rule in force as one flat block of bytes without pointers. The control plane
-// compiles it (rules/compile), the data plane copies, checks and matches from it (dataplane/match).
+// The rule image: every rule in force as one flat block of bytes without pointers. The control
+// plane compiles it (rules/compile), the data plane copies, checks and matches from it (match).
 // RuleImage::open() believes nothing: afterwards every index and range in the image is known to lie
 // inside it, and the matcher follows them unchecked. Rules stand in the order in which they count
 // (pass, drop, reject, ratelimit, alert; then priority; then sid), so a lower index always wins.

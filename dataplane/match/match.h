@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The match stage: payload and headers of a burst -> which rules hit (Hits). LoadedRules is made off
-// the packet path from a rule image (it allocates, it can fail) and then only read, by all workers;
+// The match stage: payload and headers of a burst -> which rules hit (Hits). LoadedRules is made
+// off the packet path from a rule image (it allocates, it can fail) and then only read, by all workers;
 // each worker uses its own Matcher in it, so that what a rule set needs comes and goes with it and
 // the packet path never allocates. It decides nothing: verdict does.
 #pragma once
@@ -58,10 +58,12 @@ class Matcher {
 
 class LoadedRules {
  public:
-  // Copies, checks, and makes ready for `workers` workers. Fails with a sentence: what is wrong with
-  // the image, or that its patterns were compiled for another processor or version of libhs.
+  // Copies, checks, and makes ready for `workers` workers. Fails with a sentence: what is wrong
+  // with the image, or that its patterns were compiled for another processor or libhs.
   static Result<std::unique_ptr<LoadedRules>> load(std::span<const uint8_t> image,
                                                    unsigned workers);
+  struct Key {};                    // load() alone makes one
+  explicit LoadedRules(Key) noexcept {}
   LoadedRules(const LoadedRules&) = delete;
   LoadedRules& operator=(const LoadedRules&) = delete;
   ~LoadedRules();
@@ -76,7 +78,6 @@ class LoadedRules {
   Matcher& matcher(unsigned worker) const noexcept { return matchers_[worker]; }
 
  private:
-  LoadedRules() noexcept = default;
   std::vector<uint64_t> bytes_;     // the image; words for its alignment
   RuleImage image_;
   hs_database* database_ = nullptr;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rule text in the Suricata rule language -> syntax trees, for rules/compile and `weir check`. Runs
-// in the control plane, on any thread, on text that nobody has looked at. Nothing is ignored: what is
-// not understood is refused with file, line, column and what was expected there; the other rules of
-// the file are read all the same. Names of groups and classes are not looked up here (compile does).
+// in the control plane, on any thread, on text that nobody has looked at. Nothing is ignored: what
+// is not understood is refused with file, line, column and what was expected there; the other rules
+// of the file are read all the same. Names of groups and classes are looked up by compile.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// weir.yaml: read, checked and turned into what the parts take. One table (config_table.cc) says
+// which keys exist, what they may hold and what they are when they are not there; the reader and
+// `weir config --defaults` both come from it. Read by every program before anything is started;
+// a mistake is one sentence with file, line and column, and nothing is half-read. Never watches,
+// never writes the file.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/respond/respond.h"
+#include "dataplane/base/result.h"
+#include "dataplane/contract/settings.h"
+
+namespace weir {
+
+// Which records go into eve.json.
+enum class EveType : unsigned { kAlert = 0, kDrop, kFlow, kStats, kAnomaly, kCount };
+std::string_view eve_type_name(EveType type) noexcept;  // "alert" ...
+
+struct RuleFiles {
+  std::vector<std::string> files;                     // relative: to the folder of weir.yaml
+  std::map<std::string, std::string> address_groups;  // HOME_NET and the like, as rules spell them
+  std::map<std::string, std::string> port_groups;
+  bool skip_bad = false;                              // else one bad rule refuses them all
+};
+
+struct LogSettings {
+  bool eve[static_cast<unsigned>(EveType::kCount)] = {true, true, true, true, true};
+  TimeNs stats_every_ns = 60 * kNsPerSecond;
+  uint64_t rotate_bytes = 1024ull << 20;  // 0: never
+  bool writes(EveType type) const noexcept { return eve[static_cast<unsigned>(type)]; }
+};
+
+struct MetricsSettings {
+  std::string host = "127.0.0.1";  // empty: off
+  uint16_t port = 9477;
+};
+
+struct Config {
+  std::string file;                           // where it was read from
+  std::string runtime_dir = "/run/weir";
+  std::string state_dir = "/var/lib/weir";
+  std::string log_dir = "/var/log/weir";
+  std::string user = "weir";                  // what weir-control runs as
+  Settings settings;                          // the data plane's part, wires included
+  RuleFiles rules;
+  ScanSettings scan;
+  RaritySettings rarity;
+  RespondSettings respond;                    // what weir.yaml says of it; the rest at start
+  LogSettings logs;
+  MetricsSettings metrics;
+
+  Config();                                   // every default
+  std::string segment_path() const { return runtime_dir + "/segment"; }
+  std::string socket_path() const { return runtime_dir + "/control.sock"; }
+};
+
+// kOffline: the file alone is judged. kRun: there is at least one wire and its ports exist here.
+enum class ConfigUse { kOffline, kRun };
+
+// HOME_NET: whose behaviour is learned.
+Result<NetworkSet> home_network(const RuleFiles& rules);
+
+constexpr size_t kConfigBytesMax = 256 * 1024;
+
+Result<Config> read_config(const std::string& path, ConfigUse use);
+// name: what errors call the file, and where relative paths start.
+Result<Config> parse_config(std::string_view text, const std::string& name, ConfigUse use);
+
+// A weir.yaml that says all of `config`, with a word on each key. Reads back to the same.
+std::string config_text(const Config& config);
+
+}  // namespace weir

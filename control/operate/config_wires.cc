@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The wires: a list of {name, a, b, mode}.
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include <net/if.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "control/operate/config_table.h"
+#include "control/operate/config_value.h"
+
+namespace weir::operate {
+
+namespace {
+
+constexpr std::string_view kModes[] = {"tap", "simulate", "enforce"};
+constexpr std::string_view kSides[] = {"a", "b"};
+
+Wrong wrong(const YAML::Node& node, std::string wanted) {
+  return Wrong{std::move(wanted), node.Mark(), spelled(node)};
+}
+Wrong sentence(const YAML::Mark& mark, std::string message) {
+  return Wrong{std::move(message), mark, {}, true};
+}
+
+Outcome read_wire_name(const YAML::Node& node, WireSettings& wire) {
+  const bool good = node.IsScalar() && !node.Scalar().empty() &&
+                    node.Scalar().size() < sizeof wire.name &&
+                    std::all_of(node.Scalar().begin(), node.Scalar().end(), [](char c) {
+                      return std::isalnum(static_cast<unsigned char>(c)) || c == '_' ||
+                             c == '-' || c == '.';
+                    });
+  if (!good) return sentence(node.Mark(), fmt::format(
+      "a wire's 'name' must be at most 31 letters, digits, '-', '_' or '.', not {}",
+      spelled(node)));
+  std::memcpy(wire.name, node.Scalar().data(), node.Scalar().size());
+  return {};
+}
+
+Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML::Mark& at,
+                      WireSettings& wire) {
+  const YAML::Mark mark = node.Mark().is_null() ? at : node.Mark();
+  if (key == "name") return read_wire_name(node, wire);
+  if (key == "mode") {
+    const auto mode = node.IsScalar() ? read_choice(node.Scalar(), kModes) : std::nullopt;
+    if (!mode) {
+      return sentence(mark, fmt::format("a wire's 'mode' must be {}, not {}", choice_of(kModes),
+                                        spelled(node)));
+    }
+    wire.mode = static_cast<Mode>(*mode);
+    return {};
+  }
+  const auto side = read_choice(key, kSides);
+  if (!side) {
+    static const std::vector<std::string> known = {"name", "a", "b", "mode"};
+    const auto meant = nearest(key, known);
+    return sentence(at, fmt::format("unknown key {} in a wire; {}", spelled(YAML::Node(key)),
+                                    meant ? "did you mean '" + *meant + "'?"
+                                          : "known here: name, a, b, mode"));
+  }
+  auto port = node.IsScalar() ? read_port(node.Scalar()) : Result<PortSettings>(
+      fail("the name of a port"));
+  if (!port) {
+    return sentence(mark, fmt::format("a wire's '{}' must be {}, not {}", key,
+                                      port.error().message, spelled(node)));
+  }
+  wire.side[*side] = *port;
+  return {};
+}
+
+Outcome read_wire(const YAML::Node& node, WireSettings& wire) {
+  if (!node.IsMap()) return wrong(node, "a list of wires, each {name: wire0, a: eth1, b: eth2}");
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    const YAML::Mark at = entry.first.Mark();
+    if (!entry.first.IsScalar()) return sentence(at, "a key must be a word");
+    if (!seen.insert(entry.first.Scalar()).second) {
+      return sentence(at, fmt::format("'{}' is there twice in one wire", entry.first.Scalar()));
+    }
+    if (auto bad = read_wire_key(entry.first.Scalar(), entry.second, at, wire); bad) return bad;
+  }
+  for (const char* key : {"name", "a", "b"}) {
+    if (!seen.contains(key)) {
+      return sentence(node.Mark(), fmt::format("this wire has no '{}'; each needs name, a and b",
+                                               key));
+    }
+  }
+  return {};
+}
+
+bool same_port(const PortSettings& x, const PortSettings& y) {
+  return std::strcmp(x.name, y.name) == 0;  // eth1 by AF_XDP and by AF_PACKET is one port
+}
+
+Outcome check_against_others(const YAML::Node& node, const Settings& settings, uint32_t i) {
+  const WireSettings& wire = settings.wire[i];
+  if (same_port(wire.side[0], wire.side[1])) {
+    return sentence(node["b"].Mark(),
+                    fmt::format("wire '{}' has port {} on both sides", wire.name,
+                                wire.side[0].name));
+  }
+  for (uint32_t other = 0; other < i; ++other) {
+    const WireSettings& earlier = settings.wire[other];
+    if (std::strcmp(earlier.name, wire.name) == 0) {
+      return sentence(node["name"].Mark(), fmt::format("two wires are named '{}'", wire.name));
+    }
+    for (unsigned side = 0; side < 4; ++side) {
+      if (!same_port(wire.side[side / 2], earlier.side[side % 2])) continue;
+      return sentence(node[std::string(kSides[side / 2])].Mark(),
+                      fmt::format("port {} is already in wire '{}'", wire.side[side / 2].name,
+                                  earlier.name));
+    }
+  }
+  return {};
+}
+
+bool port_exists(const PortSettings& port) {
+  switch (port.kind) {
+    case PortKind::kAfXdp:
+    case PortKind::kAfPacket: return if_nametoindex(port.name) != 0;
+    case PortKind::kPci:
+      return access((std::string("/sys/bus/pci/devices/") + port.name).c_str(), F_OK) == 0;
+    case PortKind::kVdev: return true;  // DPDK makes it
+  }
+  return false;
+}
+
+std::string interfaces_here() {
+  std::vector<std::string> names;
+  struct if_nameindex* list = if_nameindex();
+  for (auto* i = list; i != nullptr && i->if_index != 0 && names.size() < 16; ++i) {
+    if (std::string_view(i->if_name) != "lo") names.emplace_back(i->if_name);
+  }
+  if (list != nullptr) if_freenameindex(list);
+  return names.empty() ? "none but lo" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+Outcome read_wires(const YAML::Node& node, Config& config) {
+  config.settings.wires = 0;
+  if (!node.IsSequence()) {
+    return wrong(node, "a list of wires, each {name: wire0, a: eth1, b: eth2, mode: enforce}");
+  }
+  if (node.size() > kWiresMax) {
+    return sentence(node[kWiresMax].Mark(), fmt::format("more than {} wires", kWiresMax));
+  }
+  for (size_t i = 0; i < node.size(); ++i) {
+    auto& wire = config.settings.wire[i] = WireSettings{};
+    if (auto bad = read_wire(node[i], wire); bad) return bad;
+    if (auto bad = check_against_others(node[i], config.settings, static_cast<uint32_t>(i)); bad) {
+      return bad;
+    }
+    ++config.settings.wires;
+  }
+  return {};
+}
+
+std::string write_wires(const Config& config) {
+  if (config.settings.wires == 0) {
+    return "[]\n"
+           "# wires:\n"
+           "#   - name: wire0\n"
+           "#     a: eth1          # interface (AF_XDP), af_packet:eth1, PCI address, net_...\n"
+           "#     b: eth2\n"
+           "#     mode: enforce    # tap (never drops), simulate (says what it would), enforce";
+  }
+  std::string out;
+  for (uint32_t i = 0; i < config.settings.wires; ++i) {
+    const WireSettings& wire = config.settings.wire[i];
+    out += fmt::format("\n  - name: {}\n    a: {}\n    b: {}\n    mode: {}",
+                       write_quoted(wire.name), write_quoted(write_port(wire.side[0])),
+                       write_quoted(write_port(wire.side[1])), mode_name(wire.mode));
+  }
+  return out;
+}
+
+Outcome check_ports_exist(const YAML::Node& node, const Config& config) {
+  if (config.settings.wires == 0) {
+    return sentence(node ? node.Mark() : YAML::Mark(),
+                    "there is no wire; give at least one under 'wires': "
+                    "{name: wire0, a: eth1, b: eth2, mode: enforce}");
+  }
+  for (uint32_t i = 0; i < config.settings.wires; ++i) {
+    for (unsigned side = 0; side < 2; ++side) {
+      const PortSettings& port = config.settings.wire[i].side[side];
+      if (port_exists(port)) continue;
+      const YAML::Mark mark = node[i][std::string(kSides[side])].Mark();
+      if (port.kind == PortKind::kPci) {
+        return sentence(mark, fmt::format("there is no PCI device {} here", port.name));
+      }
+      return sentence(mark, fmt::format("there is no interface '{}' here; there is {}", port.name,
+                                        interfaces_here()));
+    }
+  }
+  return {};
+}
+
+}  // namespace weir::operate

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ordinary traffic, counted. Runs inside the client's namespace until SIGTERM (or --seconds); real curl, dig and ping.
 
-ordinary.py SERVER NAME [--pause S] [--seconds S]: a round is one page by HTTP on a new connection and one DNS query,
-beside ten pings a second. After each round one JSON line of totals: {"curl": [asked, lost], "dig": [...], "ping": [...]}.
-A request is lost if it fails or takes over 5 s."""
+ordinary.py SERVER NAME [--pause S] [--ssh COMMAND]: a round is one page by HTTP on a new connection and one DNS query,
+every tenth also the ssh command, beside ten pings a second. After each round one JSON line of totals, the last with
+the pings: {"curl": [asked, lost], "dig": [...], "ssh": [...], "ping": [...]}. A request is lost if it fails or takes
+over 5 s."""
 import argparse
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,7 +48,7 @@ def main():
     parser.add_argument('server')
     parser.add_argument('name')
     parser.add_argument('--pause', type=float, default=0.1)
-    parser.add_argument('--seconds', type=float, default=86400)
+    parser.add_argument('--ssh', help='a whole command line')
     options = parser.parse_args()
     stopping = []
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(True))
@@ -54,10 +56,16 @@ def main():
     totals = {'curl': [0, 0], 'dig': [0, 0]}
     tools = {'curl': ['curl', '-sf', '-o', '/dev/null', '--max-time', '5', f'http://{options.server}/'],
              'dig': ['dig', '+tries=1', '+time=5', '+short', f'@{options.server}', options.name]}
+    if options.ssh:
+        tools['ssh'] = shlex.split(options.ssh)
+        totals['ssh'] = [0, 0]
     ping = Ping(options.server)
-    end = time.monotonic() + options.seconds
-    while not stopping and time.monotonic() < end:
+    rounds = 0
+    while not stopping:
+        rounds += 1
         for tool, words in tools.items():
+            if tool == 'ssh' and rounds % 10 != 1:
+                continue
             good = succeeded(words)
             totals[tool][0] += 1
             totals[tool][1] += not good

@@ -31,7 +31,7 @@ with wire(attacker=True) as (lab, weir):
     alert = alerts[-1]
     print(json.dumps(alert, indent=1))
     failed = next((r['observed'] for r in alert['reasons'] if 'fail' in r['what']), None)
-    check(failed is not None and float(str(failed).split()[0]) <= 10, f'found after {failed} failed probes (at most 10)')
+    check(failed is not None and float(str(failed).split()[0]) <= 10, f'found after {failed} failed probes (<= 10)')
     check(alert['enforced'] and alert['time_to_block_us'] > 0,
           f'time to block: {alert["time_to_block_us"]} us, {alert["leaked_packets"]} packets leaked')
     check(alert['packet_in'] <= alert['decided'] <= alert['enforced'], 'packet in, decided, enforced: in this order')

@@ -17,7 +17,7 @@ LLDP, STP, LACP = (bytes.fromhex(mac) for mac in ('0180c200000e', '0180c2000000'
 def ordinary_tools(lab):
     for name, words in {
         'IPv4 ping': ['ping', '-c', '3', '-i', '0.2', SERVER4],
-        'IPv4 ping of the full MTU, do not fragment': ['ping', '-c', '3', '-i', '0.2', '-M', 'do', '-s', '1472', SERVER4],
+        'IPv4 ping of the full MTU, DF': ['ping', '-c', '3', '-i', '0.2', '-M', 'do', '-s', '1472', SERVER4],
         'IPv4 ping in three fragments': ['ping', '-c', '3', '-i', '0.2', '-s', '4000', SERVER4],
         'IPv6 ping': ['ping', '-6', '-c', '3', '-i', '0.2', SERVER6],
         'IPv6 ping of the full MTU': ['ping', '-6', '-c', '3', '-i', '0.2', '-M', 'do', '-s', '1452', SERVER6],

@@ -250,9 +250,8 @@ def flags_by_folder(root, build):
         source = os.path.relpath(os.path.join(entry['directory'], entry['file']), root)
         if not source.endswith('.cc'):
             continue
-        words, kept = shlex.split(entry['command']), []
-        skip = False
-        for word in words:
+        kept, skip = [], False
+        for word in shlex.split(entry['command']):
             if skip or word in ('-o', '-MF', '-MQ'):
                 skip = not skip
             elif word not in ('-c', '-MD', entry['file']):
@@ -272,8 +271,9 @@ def check_headers(root, build):
         if folder not in flags:
             return path, 'no compile command in this build'
         directory, command = flags[folder]
-        done = subprocess.run(command + ['-fdiagnostics-color=never', '-fsyntax-only', '-x', 'c++', '-'], input=f'#include "{path}"\n', text=True,
-                              cwd=directory, capture_output=True, timeout=120)
+        check_only = ['-fdiagnostics-color=never', '-fsyntax-only', '-x', 'c++', '-']
+        done = subprocess.run(command + check_only, input=f'#include "{path}"\n', text=True, cwd=directory,
+                              capture_output=True, timeout=120)
         return path, done.stderr if done.returncode else None
 
     headers = list(files(root, '.h'))

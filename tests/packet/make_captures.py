@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes in.pcap of every packet case. make_captures.py [FOLDER]: below FOLDER instead, to compare (a test does)."""
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'support'))
+
+import packets as p  # noqa: E402
+
+CLIENT, SERVER, OTHER = '10.1.0.1', '10.1.0.2', '10.1.0.3'
+CLIENT6, SERVER6 = 'fd01::1', 'fd01::2'
+GOOD = b'GET /good HTTP/1.1\r\nHost: www.lab.test\r\n\r\n'
+EVIL = b'GET /evil-word HTTP/1.1\r\nHost: www.lab.test\r\n\r\n'
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine'
+
+
+def web(sport, request, tags=(), client=CLIENT, server=SERVER):
+    """12 frames: handshake 3, request and its ACK 2, answer and its ACK 2, one more exchange 2, close 3."""
+    talk = p.Conversation(client, server, sport, 80, tags)
+    return [*talk.open(), *talk.say(True, request), *talk.say(False, ANSWER), *talk.say(True, b'more'), *talk.close()]
+
+
+def datagrams(count, size=100, sport=4000, dport=5000, src=CLIENT, dst=SERVER):
+    return [p.ip_frame(src, dst, p.UDP, p.udp(src, dst, sport, dport, f'{n:04d} '.encode() + b'.' * (size - 5)))
+            for n in range(count)]
+
+
+def fragments(ident, payload, size=480):
+    whole = p.udp(CLIENT, SERVER, 4000, 5000, payload)
+    return [p.ip_frame(CLIENT, SERVER, p.UDP, whole[at:at + size], ident=ident, offset=at,
+                       flags=int(at + size < len(whole))) for at in range(0, len(whole), size)]
+
+
+def drop_by_content():
+    return web(40001, GOOD) + web(40002, EVIL) + web(40003, GOOD)
+
+
+def alert_leaves_all():
+    return web(40001, EVIL) + web(40002, GOOD)
+
+
+def pass_beats_drop():
+    return web(40001, EVIL, client=CLIENT) + web(40002, EVIL, client=OTHER)
+
+
+def reject_sends_resets():
+    question = p.udp(CLIENT, SERVER, 4000, 53, b'evil-word')
+    return web(40001, EVIL) + [p.ip_frame(CLIENT, SERVER, p.UDP, question)]
+
+
+def ratelimit_udp():
+    slow = datagrams(20, dport=5001)
+    fast = datagrams(100)
+    times = [(n * 0.005, frame) for n, frame in enumerate(fast)] + [(n * 0.025 + 0.001, f) for n, f in enumerate(slow)]
+    return sorted(times, key=lambda pair: pair[0])
+
+
+def fragment_flood_passes():
+    out = []
+    for ident in range(1, 31):
+        pieces = fragments(ident, b'x' * 2000)
+        out += pieces[:-1] if ident % 2 else reversed(pieces)   # half of them never complete, half the wrong way round
+    return out
+
+
+def qinq_flow():
+    return web(40001, EVIL, tags=[(0x88a8, 100), (0x8100, 200)]) + web(40002, GOOD, tags=[(0x8100, 100), (0x8100, 200)])
+
+
+def vlan_flows():
+    first, second = web(40001, EVIL, tags=[(0x8100, 10)]), web(40001, GOOD, tags=[(0x8100, 20)])
+    return [frame for pair in zip(first, second) for frame in pair]
+
+
+def ipv6_extension_headers():
+    def behind(payload, sport):
+        segment = p.tcp(CLIENT6, SERVER6, sport, 80, p.PSH | p.ACK, 1, 1, payload)
+        options = bytes([p.DESTINATION, 0, 1, 4, 0, 0, 0, 0]) + bytes([p.TCP, 0, 1, 4, 0, 0, 0, 0])
+        return p.ip_frame(CLIENT6, SERVER6, p.HOP_BY_HOP, options + segment)
+    atomic = bytes([p.TCP, 0, 0, 0, 0, 0, 0, 9]) + p.tcp(CLIENT6, SERVER6, 40003, 80, p.PSH | p.ACK, 1, 1, EVIL)
+    return [behind(GOOD, 40001), behind(EVIL, 40002), p.ip_frame(CLIENT6, SERVER6, p.FRAGMENT, atomic)]
+
+
+def icmp_unreachable():
+    question = p.ip(CLIENT, SERVER, p.UDP, p.udp(CLIENT, SERVER, 4000, 5000, b'anyone there?'))
+    unreachable = p.icmp(3, 3, payload=question[:28])
+    lying = p.icmp(3, 3, payload=b'\x4f' + question[1:20])
+    echo = p.icmp(8, 0, b'\0\x07\0\x01', b'evil-word')
+    return [p.ethernet(p.IPV4, question), p.ip_frame(SERVER, CLIENT, p.ICMP, unreachable, to_server=False),
+            p.ip_frame(SERVER, CLIENT, p.ICMP, lying, to_server=False), p.ip_frame(CLIENT, SERVER, p.ICMP, echo)]
+
+
+def midstream():
+    return web(40001, EVIL)[3:] + web(40002, GOOD)[4:]
+
+
+def bad_checksums():
+    bad = p.udp(CLIENT, SERVER, 4000, 5000, b'evil-word', bad_checksum=True)
+    good = p.udp(CLIENT, SERVER, 4001, 5000, b'evil-word')
+    return [p.ip_frame(CLIENT, SERVER, p.UDP, bad), p.ip_frame(CLIENT, SERVER, p.UDP, good),
+            p.ip_frame(CLIENT, SERVER, p.UDP, p.udp(CLIENT, SERVER, 4002, 5000, b'evil-word'), bad_checksum=True)]
+
+
+def not_ip():
+    lldp, stp, lacp = (bytes.fromhex(f'0180c20000{n}') for n in ('0e', '00', '02'))
+    return [p.ethernet(0x88cc, b'evil-word' * 5, dst=lldp), p.ethernet(38, b'\x42\x42\x03evil-word' + b'\0' * 26, dst=stp),
+            p.ethernet(0x8809, b'\x01\x01evil-word' + b'\0' * 99, dst=lacp), p.ethernet(0x88b5),
+            p.ethernet(p.ARP, bytes.fromhex('0001080006040001') + b'evil-word' + b'\0' * 11), b'\0' * 6,
+            p.ethernet(p.IPV4, b'\x45\0'), p.ethernet(p.IPV6, b'\x60\0\0\0'), p.ethernet(0x88e5, b'evil-word' * 3)]
+
+
+def scan_blocked():
+    """Fifty refused connections of one device, an ordinary one of another meanwhile, then the first tries a service."""
+    out = []
+    for n in range(50):
+        to, back = p.Conversation(OTHER, SERVER, 50000 + n, 1000 + n), []
+        out.append(to.frame(True, p.SYN))
+        back.append(to.frame(False, p.RST | p.ACK))
+        out += back
+    return web(40001, GOOD) + out + web(40002, GOOD) + web(40003, GOOD, client=OTHER)
+
+
+CASES = {
+    'drop-by-content': drop_by_content, 'alert-leaves-all': alert_leaves_all, 'pass-beats-drop': pass_beats_drop,
+    'reject-sends-resets': reject_sends_resets, 'ratelimit-udp': ratelimit_udp,
+    'fragment-flood-passes': fragment_flood_passes, 'qinq-flow': qinq_flow, 'vlan-flows': vlan_flows,
+    'ipv6-extension-headers': ipv6_extension_headers, 'icmp-unreachable': icmp_unreachable, 'midstream': midstream,
+    'bad-checksums': bad_checksums, 'bad-checksums-ignored': bad_checksums, 'not-ip': not_ip,
+    'tap-never-drops': drop_by_content, 'simulate-says-so': drop_by_content, 'scan-blocked': scan_blocked,
+}
+
+
+def main():
+    into = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    for name, make in CASES.items():
+        (into / name).mkdir(parents=True, exist_ok=True)
+        p.write_pcap(into / name / 'in.pcap', make())
+
+
+if __name__ == '__main__':
+    main()

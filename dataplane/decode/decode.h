@@ -42,8 +42,7 @@ enum HeaderFlag : uint32_t {
   kIcmpError = 1u << 5,      // quotes another packet: see quoted_*
   kOneWayIcmp = 1u << 6,     // an ICMP type without an answering type
   kHasMac = 1u << 7,         // src_mac/dst_mac lie at data[6], data[0]
-  kBadChecksum = 1u << 8,    // set only where verification was asked for
-  kAddressClaimed = 1u << 9, // ARP or ND tells an address: claim_* are set
+  kAddressClaimed = 1u << 8, // ARP or ND tells an address: claim_* are set
 };
 
 struct Headers {
@@ -79,15 +78,17 @@ constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh = 0x08
                   kTcpUrg = 0x20;
 constexpr uint8_t kProtoIcmp = 1, kProtoTcp = 6, kProtoUdp = 17, kProtoIcmp6 = 58, kProtoSctp = 132;
 
-enum class Checksums : uint8_t { kIgnore, kVerify };
-
 // One packet.
-void decode_packet(const PacketView& packet, LinkType link, Checksums checksums,
-                   Headers& headers) noexcept;
+void decode_packet(const PacketView& packet, LinkType link, Headers& headers) noexcept;
 
 // A burst: packets[i] -> headers[i].
-void decode(std::span<const PacketView> packets, LinkType link, Checksums checksums,
+void decode(std::span<const PacketView> packets, LinkType link,
             std::span<Headers> headers) noexcept;
+
+// Whether the checksums of the innermost IPv4 header and of TCP, UDP, ICMP or ICMPv6 hold; kNone if
+// they do or cannot be known (fragment, cut capture, UDP checksum 0 over IPv4). A receiver discards a
+// packet that fails, so a pattern in it proves nothing. Cost: one pass over the packet.
+Anomaly checksum_anomaly(const PacketView& packet, const Headers& headers) noexcept;
 
 // The packet's payload as rules and parsers see it.
 inline std::span<const uint8_t> payload_of(const PacketView& packet, const Headers& h) noexcept {

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/features/features.h"
+
+#include <algorithm>
+
+namespace weir {
+
+namespace {
+
+constexpr TimeNs kClaimRepeatNs = 60 * kNsPerSecond;
+
+Endpoints endpoints_of(const Headers& h) noexcept {
+  Endpoints e;
+  e.src = h.src;
+  e.dst = h.dst;
+  e.src_port = h.src_port;
+  e.dst_port = h.dst_port;
+  e.proto = h.proto;
+  e.vlan[0] = h.vlan[0];
+  e.vlan[1] = h.vlan[1];
+  e.vlan_count = std::min<uint8_t>(h.vlan_count, 2);
+  return e;
+}
+
+}  // namespace
+
+EventWriter::EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker,
+                         uint32_t reports_per_second)
+    : ring_(ring), stats_(stats), worker_(worker) {
+  drops_.per_second = anomalies_.per_second = reports_per_second;
+}
+
+bool EventWriter::Sampler::admit(TimeNs now) noexcept {
+  if (now - second_began_ns >= kNsPerSecond || now < second_began_ns) {
+    second_began_ns = now;
+    left = per_second;
+  }
+  if (left == 0) {
+    ++passed_over;
+    return false;
+  }
+  --left;
+  return true;
+}
+
+template <class Record>
+void EventWriter::put(Record& record, RecordType type, uint8_t wire, TimeNs now) {
+  static_assert(sizeof(Record) % SpscByteRing::kRecordAlign == 0 &&
+                sizeof(Record) <= kRecordBytesMax);
+  record.header.type = type;
+  record.header.bytes = sizeof record;
+  record.header.wire = wire;
+  record.header.worker = worker_;
+  record.header.time_ns = now;
+  if (ring_.push(&record, sizeof record)) {
+    stats_.events_written.add();
+    stats_.events_bytes.add(sizeof record);
+  } else {
+    stats_.events_lost.add();
+  }
+}
+
+void EventWriter::flow_report(FlowReport& r, const Flow& f, const FlowCold& c) const {
+  r.flow = f.id;
+  r.ends = weir::endpoints_of(f);
+  for (unsigned d = 0; d < 2; ++d) {
+    r.counters.packets[d] = f.packets[d];
+    r.counters.bytes[d] = f.bytes[d];
+    r.tcp_flags[d] = f.tcp_flags[d];
+  }
+  r.counters.dropped_packets = c.dropped_packets;
+  r.counters.dropped_bytes = c.dropped_bytes;
+  r.first_ns = c.first_ns;
+  r.last_ns = f.last_ns;
+  r.verdict = c.verdict;
+  r.rule_sid = c.rule_sid;
+  r.app_master = f.app_master;
+  r.app = f.app;
+  r.state = f.state;
+  r.alerted = (f.flags & kAlerted) != 0;
+  r.app_guessed = (f.flags & kAppGuessed) != 0;
+  r.side = f.side;
+  r.src_mac = c.src_mac;
+  r.dst_mac = c.dst_mac;
+}
+
+void EventWriter::flow_start(const Flow& f, const FlowCold& c, uint8_t wire) {
+  FlowStart r;
+  r.flow = f.id;
+  r.ends = weir::endpoints_of(f);
+  r.src_mac = c.src_mac;
+  r.dst_mac = c.dst_mac;
+  r.side = f.side;
+  r.tcp_flags = f.tcp_flags[0] | f.tcp_flags[1];
+  r.midstream = (f.flags & kMidstream) != 0;
+  r.tunnelled = (f.flags & kTunnelledFlow) != 0;
+  put(r, RecordType::kFlowStart, wire, c.first_ns);
+}
+
+void EventWriter::flow_update(const Flow& f, const FlowCold& c, UpdateCause cause, TimeNs now) {
+  FlowUpdate r;
+  flow_report(r, f, c);
+  r.cause = cause;
+  put(r, RecordType::kFlowUpdate, f.key.wire, now);
+}
+
+void EventWriter::flow_end(const Flow& f, const FlowCold& c, EndReason why, TimeNs now) {
+  FlowEnd r;
+  flow_report(r, f, c);
+  r.end = why;
+  put(r, RecordType::kFlowEnd, f.key.wire, now);
+}
+
+void EventWriter::report(const VerdictReport& r) {
+  VerdictReport copy = r;
+  put(copy, RecordType::kVerdictReport, 0, r.header.time_ns);
+}
+
+void EventWriter::observe_flow(const Headers&, const Tracked& t, bool became_known, uint8_t wire,
+                               FlowTable& flows, TimeNs now) {
+  FlowCold& c = flows.cold(t.index);
+  if ((t.events & kFlowStarted) != 0) {
+    c.told_ns = now;
+    flow_start(*t.flow, c, wire);
+  }
+  if ((t.events & kFlowEstablished) != 0) flow_update(*t.flow, c, UpdateCause::kEstablished, now);
+  if ((t.events & kFlowRefused) != 0) flow_update(*t.flow, c, UpdateCause::kRefused, now);
+  if ((t.events & kQuotedRefused) != 0) {
+    flow_update(flows.flow(t.quoted), flows.cold(t.quoted), UpdateCause::kRefused, now);
+  }
+  if (became_known) flow_update(*t.flow, c, UpdateCause::kClassified, now);
+}
+
+void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked& t,
+                            const Hits& hits, const LoadedRules& rules, const Decision& d,
+                            uint8_t wire, FlowTable& flows, uint64_t packet_number) {
+  stats_.rule_hits.add(hits.count);
+  for (unsigned n = 0; n < hits.count; ++n) {
+    const ImageRule& rule = rules.rule(hits.rule[n]);
+    if (rule.action == Action::kPass) continue;
+    RuleHit r;
+    r.ends = endpoints_of(h);
+    r.image_generation = rules.generation();
+    r.rule_index = hits.rule[n];
+    r.sid = rule.sid;
+    r.gid = rule.gid;
+    r.rev = rule.rev;
+    r.packet_bytes = p.wire_bytes;
+    r.action = rule.action;
+    r.enforced = d.reason != Reason::kNone;
+    r.side = static_cast<uint8_t>(p.side);
+    r.packet_number = packet_number;
+    if (h.has(kHasMac)) {
+      std::copy_n(p.data + 6, 6, r.src_mac.begin());
+      std::copy_n(p.data, 6, r.dst_mac.begin());
+    }
+    if (t.flow != nullptr) {
+      const FlowCold& c = flows.cold(t.index);
+      FlowReport flow;
+      flow_report(flow, *t.flow, c);
+      r.flow = t.flow->id;
+      r.counters = flow.counters;
+      r.flow_first_ns = c.first_ns;
+      r.app_master = t.flow->app_master;
+      r.app = t.flow->app;
+      r.to_server = t.direction == 0;
+    }
+    put(r, RecordType::kRuleHit, wire, p.time_ns);
+  }
+}
+
+void EventWriter::drop(const PacketView& p, const Headers& h, const Tracked& t, const Decision& d,
+                       uint8_t wire) {
+  if (!drops_.admit(p.time_ns)) return;
+  Drop r;
+  r.flow = t.flow == nullptr ? 0 : t.flow->id;
+  r.ends = endpoints_of(h);
+  r.verdict = d.verdict;
+  r.rule_sid = d.rule_sid;
+  r.packet_bytes = p.wire_bytes;
+  r.since_last = drops_.passed_over;
+  r.reason = d.would;
+  r.would = d.reason == Reason::kNone;
+  r.tcp_flags = h.tcp_flags;
+  r.side = static_cast<uint8_t>(p.side);
+  drops_.passed_over = 0;
+  put(r, RecordType::kDrop, wire, p.time_ns);
+}
+
+void EventWriter::anomaly(const PacketView& p, const Headers& h, Anomaly what, uint8_t wire,
+                          uint64_t packet_number) {
+  stats_.anomaly[static_cast<unsigned>(what)].add();
+  if (!anomalies_.admit(p.time_ns)) return;
+  AnomalyRecord r;
+  r.ends = endpoints_of(h);
+  r.packet_number = packet_number;
+  r.anomaly = what;
+  r.side = static_cast<uint8_t>(p.side);
+  put(r, RecordType::kAnomaly, wire, p.time_ns);
+}
+
+void EventWriter::address_claim(const PacketView& p, const Headers& h, uint8_t wire) {
+  uint32_t at = 0;
+  for (const uint8_t b : h.claim_address.bytes) at = at * 31 + b;
+  Claim& known = claims_[at % claims_.size()];
+  const bool fresh = known.told_ns != 0 && p.time_ns - known.told_ns < kClaimRepeatNs;
+  if (fresh && known.address == h.claim_address && known.mac == h.claim_mac) return;
+  known = {h.claim_address, h.claim_mac, p.time_ns};
+  AddressClaim r;
+  r.address = h.claim_address;
+  r.mac = h.claim_mac;
+  r.vlan = h.vlan[0];
+  r.side = static_cast<uint8_t>(p.side);
+  put(r, RecordType::kAddressClaim, wire, p.time_ns);
+}
+
+void EventWriter::observe(std::span<const PacketView> packets, std::span<const Headers> headers,
+                          std::span<const Tracked> tracked, std::span<const bool> became_known,
+                          std::span<const Hits> hits, const LoadedRules* rules,
+                          std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
+                          uint64_t packet_number) {
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const Tracked& t = tracked[i];
+    if (t.flow != nullptr && (t.events != 0 || became_known[i])) {
+      observe_flow(headers[i], t, became_known[i], wire, flows, packets[i].time_ns);
+    }
+    if (hits[i].count != 0) {
+      rule_hits(packets[i], headers[i], t, hits[i], *rules, decisions[i], wire, flows,
+                packet_number + i);
+    }
+    if (decisions[i].would != Reason::kNone) {
+      drop(packets[i], headers[i], t, decisions[i], wire);
+    }
+    if (headers[i].anomaly != Anomaly::kNone) {
+      anomaly(packets[i], headers[i], headers[i].anomaly, wire, packet_number + i);
+    }
+    if (headers[i].has(kAddressClaimed)) address_claim(packets[i], headers[i], wire);
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happened to flows and packets -> event records in the worker's ring. observe() is the last
+// stage before sending; the worker calls the rest for flows that end between bursts. A ring that is
+// full loses records, counted, and never holds a packet up.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "dataplane/contract/segment.h"
+#include "dataplane/verdict/verdict.h"
+
+namespace weir {
+
+class EventWriter final : public VerdictReports {
+ public:
+  EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker, uint32_t reports_per_second);
+
+  // Names the flow as a whole. wire: index of the wire it is on.
+  void flow_start(const Flow& f, const FlowCold& c, uint8_t wire);
+  void flow_update(const Flow& f, const FlowCold& c, UpdateCause cause, TimeNs now);
+  void flow_end(const Flow& f, const FlowCold& c, EndReason why, TimeNs now);
+  void report(const VerdictReport& r) override;
+
+  // Stage. packet_number: of the first packet of the burst, counted from 1.
+  void observe(std::span<const PacketView> packets, std::span<const Headers> headers,
+               std::span<const Tracked> tracked, std::span<const bool> became_known,
+               std::span<const Hits> hits, const LoadedRules* rules,
+               std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
+               uint64_t packet_number);
+  void anomaly(const PacketView& packet, const Headers& h, Anomaly what, uint8_t wire,
+               uint64_t packet_number);
+
+ private:
+  // At most `per_second` a second, and how many were passed over since the last that was told.
+  struct Sampler {
+    uint32_t per_second = 0;
+    uint32_t left = 0;
+    TimeNs second_began_ns = 0;
+    uint64_t passed_over = 0;
+    bool admit(TimeNs now) noexcept;
+  };
+  struct Claim {
+    IpAddress address;
+    MacAddress mac;
+    TimeNs told_ns = 0;
+  };
+  template <class Record>
+  void put(Record& record, RecordType type, uint8_t wire, TimeNs now);
+  void flow_report(FlowReport& r, const Flow& f, const FlowCold& c) const;
+  void observe_flow(const Headers& h, const Tracked& t, bool became_known, uint8_t wire,
+                    FlowTable& flows, TimeNs now);
+  void rule_hits(const PacketView& p, const Headers& h, const Tracked& t, const Hits& hits,
+                 const LoadedRules& rules, const Decision& d, uint8_t wire, FlowTable& flows,
+                 uint64_t packet_number);
+  void drop(const PacketView& p, const Headers& h, const Tracked& t, const Decision& d,
+            uint8_t wire);
+  void address_claim(const PacketView& p, const Headers& h, uint8_t wire);
+
+  SpscByteRing ring_;
+  StatsPage& stats_;
+  uint8_t worker_;
+  Sampler drops_, anomalies_;
+  std::array<Claim, 1024> claims_{};  // direct-mapped by address: repeats are not told
+};
+
+}  // namespace weir

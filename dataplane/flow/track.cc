@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <tuple>
+
+#include "dataplane/flow/flow.h"
+
+namespace weir {
+
+namespace {
+
+bool is_less_or_equal(const IpAddress& a, uint16_t a_port, const IpAddress& b,
+                      uint16_t b_port) noexcept {
+  return std::tie(a, a_port) <= std::tie(b, b_port);
+}
+
+FlowKey make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst, uint16_t dst_port,
+                 uint8_t proto, const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
+  src_is_lo = is_less_or_equal(src, src_port, dst, dst_port);
+  FlowKey k;
+  k.lo = src_is_lo ? src : dst;
+  k.hi = src_is_lo ? dst : src;
+  k.lo_port = src_is_lo ? src_port : dst_port;
+  k.hi_port = src_is_lo ? dst_port : src_port;
+  k.vlan[0] = h.vlan[0];
+  k.vlan[1] = h.vlan[1];
+  k.proto = proto;
+  k.wire = wire;
+  return k;
+}
+
+// The state of one burst's tracking: what each phase below needs of the others.
+struct Run {
+  std::span<const PacketView> packets;
+  std::span<const Headers> headers;
+  uint8_t wire;
+  FlowTable& table;
+  TrackStats& stats;
+  std::span<Tracked> tracked;
+  std::span<EndedFlow> ended;
+  size_t ended_count = 0;
+
+  // Whether an earlier packet of this burst belongs to the flow: it must stay until they are sent.
+  bool is_in_burst(size_t before, uint32_t index) const noexcept {
+    const auto earlier = tracked.first(before);
+    return std::any_of(earlier.begin(), earlier.end(),
+                       [index](const Tracked& t) { return t.index == index; });
+  }
+
+  void end(uint32_t index, EndReason why) noexcept {
+    if (ended_count < ended.size()) {
+      ended[ended_count++] = {table.flow(index), table.cold(index), why};
+    }
+    ++stats.ended;
+    table.erase(index);
+  }
+
+  uint32_t start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo) noexcept;
+  void update(size_t i, bool src_is_lo) noexcept;
+  void read_quoted(size_t i) noexcept;
+};
+
+bool begins_anew(const Flow& f, const Headers& h) noexcept {
+  // RFC 9293 section 3.6.1: a SYN on a connection that is over opens the next one.
+  const bool syn = (h.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
+  return h.proto == kProtoTcp && syn &&
+         (f.state == FlowState::kClosed || f.state == FlowState::kRefused);
+}
+
+uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo) noexcept {
+  const Headers& h = headers[i];
+  const PacketView& p = packets[i];
+  uint32_t index = table.insert(key, hash);
+  if (index == kNoFlow) {
+    const uint32_t victim = table.evict_candidate();
+    if (victim != kNoFlow && !is_in_burst(i, victim)) {
+      end(victim, EndReason::kEvicted);
+      ++stats.evicted;
+      index = table.insert(key, hash);
+    }
+  }
+  if (index == kNoFlow) {
+    ++stats.refused_full;
+    return kNoFlow;
+  }
+  ++stats.created;
+  Flow& f = table.flow(index);
+  FlowCold& c = table.cold(index);
+  const bool tcp = h.proto == kProtoTcp && h.has(kHasL4);
+  // Seen from the middle, an answer to a SYN tells who began: its receiver.
+  const bool answer = tcp && (h.tcp_flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+  const bool from_initiator = !answer;
+  if (src_is_lo == from_initiator) f.flags |= kInitiatorIsLo;
+  if (tcp && (h.tcp_flags & (kTcpSyn | kTcpAck)) != kTcpSyn) f.flags |= kMidstream;
+  if (h.has(kTunnelled)) f.flags |= kTunnelledFlow;
+  if (h.has(kOneWayIcmp)) f.flags |= kOneWay;
+  f.flags |= kWantsClassify | kWantsMatch;
+  f.side = static_cast<uint8_t>(from_initiator ? p.side : other(p.side));
+  c.first_ns = p.time_ns;
+  if (h.has(kHasMac)) {
+    std::copy_n(p.data + 6, 6, (from_initiator ? c.src_mac : c.dst_mac).begin());
+    std::copy_n(p.data, 6, (from_initiator ? c.dst_mac : c.src_mac).begin());
+  }
+  if (tcp && (f.flags & kMidstream) == 0) table.await_answer(index, p.time_ns);
+  tracked[i].events |= kFlowStarted;
+  return index;
+}
+
+// TCP as far as a sensor in the middle needs it: was it answered, refused, is it over.
+void update_tcp(Flow& f, const Headers& h, Tracked& t) noexcept {
+  f.tcp_flags[t.direction] |= h.tcp_flags;
+  const bool rst = (h.tcp_flags & kTcpRst) != 0;
+  const bool midstream = (f.flags & kMidstream) != 0;
+  if (f.state == FlowState::kNew) {
+    if (rst) {
+      const bool refused = t.direction == 1 && !midstream;
+      f.state = refused ? FlowState::kRefused : FlowState::kClosed;
+      if (refused) t.events |= kFlowRefused;
+      return;
+    }
+    // An answer with SYN and ACK; of a connection met in its middle, any packets both ways.
+    const bool answered = t.direction == 1 && (h.tcp_flags & kTcpAck) != 0 &&
+                          ((h.tcp_flags & kTcpSyn) != 0 || midstream);
+    if (answered) {
+      f.state = FlowState::kEstablished;
+      if (!midstream) t.events |= kFlowEstablished;
+    } else if (midstream && f.packets[0] + f.packets[1] > 1) {
+      f.state = FlowState::kEstablished;
+    }
+  }
+  if ((h.tcp_flags & kTcpFin) != 0) f.fin_seen |= 1u << t.direction;
+  if (rst || f.fin_seen == 3) f.state = FlowState::kClosed;
+}
+
+void Run::update(size_t i, bool src_is_lo) noexcept {
+  const PacketView& p = packets[i];
+  const Headers& h = headers[i];
+  Tracked& t = tracked[i];
+  Flow& f = *t.flow;
+  t.direction = src_is_lo == ((f.flags & kInitiatorIsLo) != 0) ? 0 : 1;
+  f.last_ns = std::max(f.last_ns, p.time_ns);
+  f.packets[t.direction] += 1;
+  f.bytes[t.direction] += p.wire_bytes;
+  if (h.proto == kProtoTcp) {
+    if (h.has(kHasL4)) update_tcp(f, h, t);
+  } else if (t.direction == 1 && f.state == FlowState::kNew) {
+    f.state = FlowState::kEstablished;
+    t.events |= kFlowEstablished;
+  }
+}
+
+// An ICMP error that comes back for a flow without an answer refuses it: closed UDP ports, hosts and
+// networks that are not there (RFC 792 type 3, RFC 4443 type 1).
+void Run::read_quoted(size_t i) noexcept {
+  const Headers& h = headers[i];
+  const bool unreachable = h.src_port == (h.proto == kProtoIcmp ? 3 : 1);
+  if (!unreachable) return;
+  bool src_is_lo = false;
+  const FlowKey key = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
+                               h.quoted_proto, h, wire, src_is_lo);
+  const uint32_t index = table.find(key);
+  if (index == kNoFlow) return;
+  Flow& f = table.flow(index);
+  const bool quotes_initiator = src_is_lo == ((f.flags & kInitiatorIsLo) != 0);
+  if (f.state != FlowState::kNew || !quotes_initiator) return;
+  f.state = FlowState::kRefused;
+  tracked[i].quoted = index;
+  tracked[i].events |= kQuotedRefused;
+}
+
+}  // namespace
+
+FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
+  return make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, src_is_lo);
+}
+
+Endpoints endpoints_of(const Flow& f) noexcept {
+  const bool lo = (f.flags & kInitiatorIsLo) != 0;
+  Endpoints e;
+  e.src = lo ? f.key.lo : f.key.hi;
+  e.dst = lo ? f.key.hi : f.key.lo;
+  e.src_port = lo ? f.key.lo_port : f.key.hi_port;
+  e.dst_port = lo ? f.key.hi_port : f.key.lo_port;
+  e.proto = f.key.proto;
+  e.vlan[0] = f.key.vlan[0];
+  e.vlan[1] = f.key.vlan[1];
+  e.vlan_count = static_cast<uint8_t>(f.key.vlan[1] != 0 ? 2 : f.key.vlan[0] != 0 ? 1 : 0);
+  return e;
+}
+
+TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers, uint8_t wire,
+             FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
+             std::span<EndedFlow> ended) noexcept {
+  const size_t n = std::min<size_t>(packets.size(), kBurstMax);
+  FlowKey keys[kBurstMax];
+  uint64_t hashes[kBurstMax];
+  bool src_is_lo[kBurstMax];
+  Run run{packets, headers, wire, table, stats, tracked, ended};
+  for (size_t i = 0; i < n; ++i) {  // hash all, fetch their buckets
+    tracked[i] = Tracked{};
+    if (!headers[i].has(kHasIp)) continue;
+    keys[i] = key_of(headers[i], wire, src_is_lo[i]);
+    hashes[i] = table.hash(keys[i]);
+    table.prefetch_bucket(hashes[i]);
+  }
+  for (size_t i = 0; i < n; ++i) {  // find or start, in order: a burst may hold a flow's first two
+    const Headers& h = headers[i];
+    if (!h.has(kHasIp)) continue;
+    uint32_t index = table.find(keys[i], hashes[i]);
+    if (index != kNoFlow) {
+      const Flow& f = table.flow(index);
+      const bool over = table.is_expired(f, packets[i].time_ns);
+      if (over || begins_anew(f, h)) {
+        if (run.is_in_burst(i, index)) return {i, run.ended_count};
+        run.end(index, over ? EndReason::kTimeout : EndReason::kClosed);
+        index = kNoFlow;
+      }
+    }
+    if (index == kNoFlow) index = run.start(i, keys[i], hashes[i], src_is_lo[i]);
+    if (index == kNoFlow) continue;
+    tracked[i].index = index;
+    tracked[i].flow = &table.flow(index);
+    run.update(i, src_is_lo[i]);
+    if (h.has(kIcmpError)) run.read_quoted(i);
+  }
+  return {n, run.ended_count};
+}
+
+}  // namespace weir

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A wire as a worker sees it: two ports from which bursts come and to which they go. One virtual call
+// per burst; what is behind it (DPDK ports, a capture, a test's frames) is known only here.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dataplane/base/packet_view.h"
+#include "dataplane/contract/verdict.h"
+#include "dataplane/decode/decode.h"
+
+namespace weir {
+
+class WireIo {
+ public:
+  virtual ~WireIo() = default;
+
+  // What arrived at `side`, at most packets.size(), all of one link type; returns how many. The caller
+  // owns them until transmit. now: packet clock, for ports that do not stamp by themselves.
+  virtual uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) = 0;
+
+  // Sends those of a burst received at `from` whose reason is kNone out of the other side, in order, and
+  // frees the rest. A frame that the port does not take is freed too and gets its reason written.
+  virtual void transmit(Side from, std::span<const PacketView> packets,
+                        std::span<Reason> reasons) = 0;
+
+  // Sends a frame of our own out of `side`. false: not possible now.
+  virtual bool inject(Side side, std::span<const uint8_t> frame, TimeNs now) = 0;
+
+  virtual LinkType link() const = 0;  // of the burst received last
+
+  // Counters that only the port knows, refreshed by the caller now and then (not per burst).
+  virtual uint64_t missed(Side) const { return 0; }
+  virtual bool is_link_up(Side) const { return true; }
+};
+
+}  // namespace weir

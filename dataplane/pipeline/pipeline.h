@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker: one thread that takes bursts from its wires through every stage to completion. Owns its
+// flow table, verdicts, classifier and event writer; shares only counters, its two queues and the
+// published rules. Made on the main thread; from then on poll() is called by one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/classify/classify.h"
+#include "dataplane/contract/segment.h"
+#include "dataplane/features/features.h"
+#include "dataplane/io/io.h"
+#include "dataplane/pipeline/published.h"
+
+namespace weir {
+
+struct WorkerWire {
+  uint8_t index = 0;  // in Settings::wire
+  WireIo* io = nullptr;
+};
+
+class Worker {
+ public:
+  // seed: of the flow table's hash (live: random; replay: fixed).
+  static Result<std::unique_ptr<Worker>> create(uint8_t index, Segment& segment,
+                                                std::vector<WorkerWire> wires,
+                                                const Published<LoadedRules>& rules,
+                                                uint64_t seed);
+  // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
+  struct Memory {
+    uint64_t flow_table, verdicts, classifier;
+    uint64_t total() const noexcept { return flow_table + verdicts + classifier; }
+  };
+  static Memory memory_for(const Settings& settings) noexcept;
+
+  // One round over its wires, then bounded housekeeping. Returns how many packets came in. now: packet
+  // clock.
+  uint32_t poll(TimeNs now);
+
+  // The end: tells of every flow that still lives.
+  void finish(TimeNs now);
+
+  // Counters into the StatsPage; poll() does it now and then, this does it now.
+  void publish_stats();
+  const Classifier& classifier() const noexcept { return *classifier_; }
+
+ private:
+  struct Burst;
+  Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
+         const Published<LoadedRules>& rules, uint64_t seed);
+  uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
+  size_t inspect(const WorkerWire& wire, size_t from, size_t to, LinkType link,
+                 const LoadedRules* rules);
+  void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
+  void account(const WorkerWire& wire, Side side, size_t n);
+  void answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link);
+  void end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now);
+  void keep_house(TimeNs now);
+
+  const uint8_t index_;
+  WorkerShare& share_;
+  const Settings settings_;
+  std::vector<WorkerWire> wires_;
+  const Published<LoadedRules>& rules_;
+  FlowTable flows_;
+  TrackStats track_stats_;
+  Verdicts verdicts_;
+  EventWriter events_;
+  std::unique_ptr<Classifier> classifier_;
+  std::unique_ptr<Burst> burst_;
+  uint64_t packets_seen_ = 0;
+  uint64_t polls_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "dataplane/pipeline/pipeline.h"
+
+namespace weir {
+
+namespace {
+
+constexpr uint32_t kCommandsPerPoll = 64;
+constexpr uint32_t kSweepPerPoll = 64;      // flow slots looked at for expiry
+constexpr uint32_t kUnansweredPerPoll = 64;
+constexpr uint32_t kPublishEvery = 64;      // polls
+constexpr uint32_t kCpuEvery = 1024;        // polls; reading the thread's CPU clock is a system call
+
+}  // namespace
+
+// A burst as a table: row = packet, column = what one stage found out. One per worker, reused.
+struct Worker::Burst {
+  PacketView packet[kBurstMax];      // written by io
+  Headers headers[kBurstMax];        //            decode
+  Tracked tracked[kBurstMax];        //            track
+  bool stopped[kBurstMax];           //            judge
+  bool became_known[kBurstMax];      //            classify
+  Inspect inspect[kBurstMax];        //            match_burst
+  Hits hits[kBurstMax];              //            match
+  Decision decision[kBurstMax];      //            judge, decide
+  Reason reason[kBurstMax];          //            decide, then io
+  EndedFlow ended[kBurstMax * 2];    //            track
+};
+
+Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
+               const Published<LoadedRules>& rules, uint64_t seed)
+    : index_(index),
+      share_(segment.worker(index)),
+      settings_(segment.settings()),
+      wires_(std::move(wires)),
+      rules_(rules),
+      flows_(settings_.flow, index, seed),
+      verdicts_(settings_.verdicts_max),
+      events_(segment.event_ring(index), share_.stats, index, settings_.reports_per_second),
+      burst_(std::make_unique<Burst>()) {
+  share_.stats.flow_table_bytes.set(FlowTable::bytes_for(settings_.flow.flows_max));
+  share_.stats.verdict_table_bytes.set(Verdicts::bytes_for(settings_.verdicts_max));
+}
+
+Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
+                                               std::vector<WorkerWire> wires,
+                                               const Published<LoadedRules>& rules,
+                                               uint64_t seed) {
+  std::unique_ptr<Worker> worker(new Worker(index, segment, std::move(wires), rules, seed));
+  auto classifier = Classifier::create(worker->settings_.inspect);
+  if (!classifier) return tl::make_unexpected(classifier.error());
+  worker->classifier_ = std::move(*classifier);
+  return worker;
+}
+
+Worker::Memory Worker::memory_for(const Settings& s) noexcept {
+  return {.flow_table = FlowTable::bytes_for(s.flow.flows_max),
+          .verdicts = Verdicts::bytes_for(s.verdicts_max),
+          .classifier = Classifier::bytes_for(s.inspect)};
+}
+
+uint32_t Worker::poll(TimeNs now) {
+  // One rule image for the whole round: the main thread frees the old one when all have moved on.
+  const LoadedRules* rules = rules_.acquire();
+  if (rules != nullptr && rules->count() == 0) rules = nullptr;
+  uint32_t received = 0;
+  for (const WorkerWire& wire : wires_) {
+    received += poll_side(wire, Side::kA, now, rules);
+    received += poll_side(wire, Side::kB, now, rules);
+  }
+  keep_house(now);
+  share_.stats.loops.add();
+  if (received != 0) share_.stats.busy_loops.add();
+  if (++polls_ % kPublishEvery == 0) publish_stats();
+  return received;
+}
+
+uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
+                           const LoadedRules* rules) {
+  Burst& b = *burst_;
+  const uint16_t n = wire.io->receive(side, now, b.packet);
+  if (n == 0) return 0;
+  const LinkType link = wire.io->link();
+  decode({b.packet, n}, link, {b.headers, n});
+  for (size_t at = 0; at < n;) at += inspect(wire, at, n, link, rules);
+  answer(wire, side, 0, n, link);
+  for (size_t i = 0; i < n; ++i) b.reason[i] = b.decision[i].reason;
+  wire.io->transmit(side, {b.packet, n}, {b.reason, n});
+  account(wire, side, n);
+  packets_seen_ += n;
+  return n;
+}
+
+// The stages over packets [from, to); returns how many it did (fewer where track stopped short).
+size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, LinkType,
+                       const LoadedRules* rules) {
+  Burst& b = *burst_;
+  const TrackResult t =
+      track({b.packet + from, to - from}, {b.headers + from, to - from}, wire.index, flows_,
+            track_stats_, {b.tracked + from, to - from}, b.ended);
+  for (size_t i = 0; i < t.ended; ++i) {
+    EndedFlow& e = b.ended[i];
+    end_flow(e.flow, e.cold, e.why, b.packet[from].time_ns);
+  }
+  const size_t n = t.packets;
+  const std::span<const PacketView> packets(b.packet + from, n);
+  const std::span<const Headers> headers(b.headers + from, n);
+  const std::span<const Tracked> tracked(b.tracked + from, n);
+  const std::span<Decision> decisions(b.decision + from, n);
+  verdicts_.judge(packets, headers, tracked, decisions);
+  for (size_t i = 0; i < n; ++i) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
+  const std::span<bool> became_known(b.became_known + from, n);
+  classifier_->classify(packets, headers, tracked, {b.stopped + from, n}, flows_, became_known);
+  match_burst(from, n, rules, wire);
+  const std::span<const Hits> hits(b.hits + from, n);
+  verdicts_.decide(packets, headers, tracked, became_known, hits, rules,
+                   settings_.wire[wire.index].mode, flows_, decisions);
+  events_.observe(packets, headers, tracked, became_known, hits, rules, decisions, wire.index,
+                  flows_, packets_seen_ + from + 1);
+  return n;
+}
+
+void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
+  Burst& b = *burst_;
+  if (rules == nullptr) {
+    for (size_t i = from; i < from + n; ++i) b.hits[i].count = 0;
+    return;
+  }
+  for (size_t i = from; i < from + n; ++i) {
+    const Tracked& t = b.tracked[i];
+    const Headers& h = b.headers[i];
+    b.inspect[i] = Inspect::kNo;
+    if (!h.has(kHasIp) || b.stopped[i]) continue;
+    if (t.flow != nullptr && (t.flow->flags & kWantsMatch) == 0) continue;
+    if (settings_.inspect.verify_checksums != 0) {
+      const Anomaly wrong = checksum_anomaly(b.packet[i], h);
+      if (wrong != Anomaly::kNone) {
+        events_.anomaly(b.packet[i], h, wrong, wire.index, packets_seen_ + i + 1);
+        continue;
+      }
+    }
+    if (t.flow == nullptr) {
+      b.inspect[i] = Inspect::kFirstOfDirection;
+      continue;
+    }
+    FlowCold& c = flows_.cold(t.index);
+    const auto direction = static_cast<uint8_t>(1u << t.direction);
+    const bool first = (c.seen_directions & direction) == 0;
+    c.seen_directions |= direction;
+    const uint64_t depth = settings_.inspect.match_bytes;
+    if (depth != 0 && c.matched_bytes[t.direction] >= depth) continue;
+    c.matched_bytes[t.direction] += std::min<uint32_t>(h.payload_bytes, 1u << 16);
+    b.inspect[i] = first ? Inspect::kFirstOfDirection : Inspect::kYes;
+  }
+  const MatchCounts counts =
+      match({b.packet + from, n}, {b.headers + from, n}, {b.inspect + from, n}, *rules,
+            rules->matcher(index_), {b.hits + from, n});
+  share_.stats.inspected_packets.add(counts.packets);
+  share_.stats.inspected_bytes.add(counts.bytes);
+}
+
+void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link) {
+  Burst& b = *burst_;
+  for (size_t i = from; i < from + n; ++i) {
+    if (!b.decision[i].answer) continue;
+    Answer answers[2];
+    const size_t count = make_answers(b.packet[i], b.headers[i], link, answers);
+    for (size_t a = 0; a < count; ++a) {
+      const Side out = answers[a].to_sender ? side : other(side);
+      if (!wire.io->inject(out, {answers[a].frame, answers[a].bytes}, b.packet[i].time_ns)) continue;
+      PortStats& port = share_.stats.wire[wire.index].side[index(out)];
+      port.injected_packets.add();
+      port.injected_bytes.add(answers[a].bytes);
+    }
+  }
+}
+
+void Worker::account(const WorkerWire& wire, Side side, size_t n) {
+  const Burst& b = *burst_;
+  WireStats& w = share_.stats.wire[wire.index];
+  uint64_t received_bytes = 0, sent = 0, sent_bytes = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t bytes = b.packet[i].wire_bytes;
+    received_bytes += bytes;
+    const auto reason = static_cast<unsigned>(b.reason[i]);
+    if (reason == 0) {
+      ++sent;
+      sent_bytes += bytes;
+    } else {
+      w.dropped_packets[reason].add();
+      w.dropped_bytes[reason].add(bytes);
+    }
+    const Decision& d = b.decision[i];
+    if (d.would != Reason::kNone && d.reason == Reason::kNone) {
+      w.would_drop_packets[static_cast<unsigned>(d.would)].add();
+    }
+  }
+  PortStats& in = w.side[index(side)];
+  PortStats& out = w.side[index(other(side))];
+  in.received_packets.add(n);
+  in.received_bytes.add(received_bytes);
+  out.sent_packets.add(sent);
+  out.sent_bytes.add(sent_bytes);
+  share_.stats.bursts.add();
+}
+
+void Worker::end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now) {
+  classifier_->finish(flow);
+  verdicts_.finish(cold);
+  events_.flow_end(flow, cold, why, now);
+}
+
+void Worker::keep_house(TimeNs now) {
+  VerdictCommand command;
+  for (uint32_t n = 0; n < kCommandsPerPoll && share_.mailbox.pop(command); ++n) {
+    verdicts_.apply(command, flows_, now, events_);
+  }
+  verdicts_.step(now, events_);
+  flows_.unanswered(now, kUnansweredPerPoll, [&](uint32_t i) {
+    events_.flow_update(flows_.flow(i), flows_.cold(i), UpdateCause::kNoAnswer, now);
+  });
+  flows_.sweep(
+      kSweepPerPoll, now,
+      [&](uint32_t i) {
+        const bool closed = flows_.flow(i).state == FlowState::kClosed;
+        end_flow(flows_.flow(i), flows_.cold(i), closed ? EndReason::kClosed : EndReason::kTimeout,
+                 now);
+        ++track_stats_.ended;
+      },
+      [&](uint32_t i) {
+        FlowCold& c = flows_.cold(i);
+        const Flow& f = flows_.flow(i);
+        if (now - c.told_ns < settings_.flow.update_every_ns || f.last_ns <= c.told_ns) return;
+        c.told_ns = now;
+        events_.flow_update(f, c, UpdateCause::kPeriodic, now);
+      });
+}
+
+void Worker::finish(TimeNs now) {
+  for (uint32_t i = 0; i < flows_.capacity(); ++i) {
+    if (flows_.flow(i).id == 0) continue;
+    const bool closed = flows_.flow(i).state == FlowState::kClosed;
+    end_flow(flows_.flow(i), flows_.cold(i), closed ? EndReason::kClosed : EndReason::kShutdown,
+             now);
+    flows_.erase(i);
+    ++track_stats_.ended;
+  }
+  publish_stats();
+}
+
+void Worker::publish_stats() {
+  StatsPage& s = share_.stats;
+  s.flows_active.set(flows_.size());
+  s.flows_created.set(track_stats_.created);
+  s.flows_ended.set(track_stats_.ended);
+  s.flows_evicted.set(track_stats_.evicted);
+  s.flows_refused_full.set(track_stats_.refused_full);
+  s.classified_packets.set(classifier_->stats().packets);
+  s.classify_flows.set(classifier_->stats().active);
+  s.classify_refused_full.set(classifier_->stats().refused_full);
+  s.verdicts_standing.set(verdicts_.standing());
+  s.verdicts_installed.set(verdicts_.installed());
+  s.verdicts_expired.set(verdicts_.expired());
+  s.verdicts_refused.set(verdicts_.refused());
+  const LoadedRules* rules = rules_.acquire();
+  s.rule_image_generation.set(rules == nullptr ? 0 : rules->generation());
+  for (const WorkerWire& w : wires_) {
+    for (const Side side : {Side::kA, Side::kB}) {
+      PortStats& port = s.wire[w.index].side[index(side)];
+      port.missed_packets.set(w.io->missed(side));
+      port.link_up.set(w.io->is_link_up(side) ? 1 : 0);
+    }
+  }
+  if (polls_ % kCpuEvery == 0) {
+    s.cpu_ns.set(static_cast<uint64_t>(clock_ns(CLOCK_THREAD_CPUTIME_ID)));
+  }
+}
+
+}  // namespace weir

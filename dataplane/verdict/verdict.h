@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only place that decides to drop. One Verdicts per worker, used by that worker alone: it keeps
+// the standing verdicts (programmed by the control plane, gone when they expire) and turns them, a
+// packet's rule hits and the wire's mode into one Decision per packet.
+//
+// Strongest first: a pass verdict; a drop, reject or rate-limit verdict; a rule that already blocks
+// the flow; the packet's own hits. What is dropped always has a Reason.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "dataplane/contract/event_record.h"
+#include "dataplane/flow/flow.h"
+#include "dataplane/match/match.h"
+
+namespace weir {
+
+struct Decision {
+  Reason reason = Reason::kNone;   // enforced: anything else is not sent
+  Reason would = Reason::kNone;    // what enforce would have said; equals reason there
+  bool answer = false;             // send RST or ICMP unreachable (kReject, enforced)
+  uint32_t verdict_slot = 0xffffffff;
+  VerdictId verdict = 0;           // that dropped it; 0: none
+  uint32_t rule_sid = 0;           // that dropped it; 0: none
+};
+
+// Receives what the control plane is to be told of verdicts.
+class VerdictReports {
+ public:
+  virtual void report(const VerdictReport& r) = 0;
+
+ protected:
+  ~VerdictReports() = default;
+};
+
+class VerdictTable;
+struct StandingVerdict;
+
+class Verdicts {
+ public:
+  explicit Verdicts(uint32_t verdicts_max);
+  ~Verdicts();
+  static uint64_t bytes_for(uint32_t verdicts_max) noexcept;
+
+  // One command of the control plane; its outcome goes to `reports`. flows: to count what leaked.
+  void apply(const VerdictCommand& command, const FlowTable& flows, TimeNs now,
+             VerdictReports& reports);
+
+  // Between bursts: expires at most 32 verdicts, goes on with a listing (16 reports), tells of
+  // first hits.
+  void step(TimeNs now, VerdictReports& reports);
+
+  // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
+  // (new flow, table changed, application became known). Writes decisions[i].verdict_slot.
+  void judge(std::span<const PacketView> packets, std::span<const Headers> headers,
+             std::span<const Tracked> tracked, std::span<Decision> decisions) noexcept;
+
+  // Whether the packet's verdict stops it whatever is in it, so that nobody need look inside.
+  bool is_stopped(const Decision& d) const noexcept;
+
+  // Stage. became_known[i]: the packet told what application its flow is. Writes decisions[i] and, of
+  // the flow, what its field comments say.
+  void decide(std::span<const PacketView> packets, std::span<const Headers> headers,
+              std::span<const Tracked> tracked, std::span<const bool> became_known,
+              std::span<const Hits> hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
+              std::span<Decision> decisions) noexcept;
+
+  // A flow ends: gives back its rate meter.
+  void finish(FlowCold& cold) noexcept;
+
+  uint32_t standing() const noexcept;
+  uint64_t installed() const noexcept { return installed_; }
+  uint64_t expired() const noexcept { return expired_; }
+  uint64_t refused() const noexcept { return refused_; }
+
+ private:
+  struct Meters;
+  struct History;
+  void judge_flow(Flow& flow, const PacketView& packet, const Headers& headers,
+                  Decision& decision) noexcept;
+  void decide_one(const PacketView& packet, const Headers& headers, const Tracked& tracked,
+                  const Hits& hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
+                  Decision& decision) noexcept;
+  Reason by_verdict(const PacketView& packet, FlowCold* cold, Decision& decision,
+                    bool& is_trusted) noexcept;
+  Reason by_rules(const PacketView& packet, const Hits& hits, const LoadedRules* rules, Mode mode,
+                  Flow* flow, FlowCold* cold, Decision& decision) noexcept;
+  VerdictReport make_report(const StandingVerdict& e, ReportKind kind, TimeNs now) const noexcept;
+  void count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept;
+
+  std::unique_ptr<VerdictTable> table_;
+  std::unique_ptr<Meters> meters_;
+  std::unique_ptr<History> history_;
+  uint64_t installed_ = 0, expired_ = 0, refused_ = 0;
+  uint32_t list_at_ = 0;            // position of a listing under way
+  bool listing_ = false, listing_hits_only_ = false;
+  static constexpr uint32_t kFirstHitsMax = 64;
+  VerdictId first_hits_[kFirstHitsMax];
+  uint32_t first_hits_count_ = 0;
+};
+
+// Frames that answer a rejected packet, made from it: TCP RST to both ends, ICMP or ICMPv6 port
+// unreachable (RFC 792, RFC 4443 section 3.1) to the sender of anything else. None for what must not
+// be answered: RST, ICMP errors, multicast, later fragments, tunnelled packets.
+struct Answer {
+  bool to_sender = false;           // leaves by the side the packet came in; else by the other
+  uint16_t bytes = 0;
+  uint8_t frame[1514];
+};
+// Writes at most two; returns how many.
+size_t make_answers(const PacketView& packet, const Headers& headers, LinkType link,
+                    std::span<Answer, 2> answers) noexcept;
+
+}  // namespace weir

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <bit>
+#include <vector>
+
+#include "dataplane/verdict/verdict.h"
+#include "dataplane/verdict/verdict_table.h"
+
+namespace weir {
+
+namespace {
+
+constexpr uint32_t kFlowMetersMax = 16'384;  // flows under a per-flow rate at a time
+constexpr uint32_t kRuleMeters = 4'096;      // rates of rules, by limit index
+constexpr uint32_t kHistoryPackets = 8'192;  // packets remembered to count what leaked
+constexpr unsigned kExpiredPerStep = 32, kListedPerStep = 16;
+
+VerdictSubject subject_of(const Flow& f) noexcept {
+  const Endpoints e = endpoints_of(f);
+  return {e.src, e.dst, e.src_port, e.dst_port, f.app, f.app_master, e.proto};
+}
+
+VerdictSubject subject_of(const Headers& h) noexcept {
+  return {h.src, h.dst, h.src_port, h.dst_port, 0, 0, h.proto};
+}
+
+Reason verdict_reason(Action a) noexcept {
+  switch (a) {
+    case Action::kDrop: return Reason::kVerdictDrop;
+    case Action::kReject: return Reason::kVerdictReject;
+    case Action::kRateLimit: return Reason::kVerdictRateLimit;
+    default: return Reason::kNone;
+  }
+}
+
+Reason rule_reason(Action a) noexcept {
+  switch (a) {
+    case Action::kDrop: return Reason::kRuleDrop;
+    case Action::kReject: return Reason::kRuleReject;
+    case Action::kRateLimit: return Reason::kRuleRateLimit;
+    default: return Reason::kNone;
+  }
+}
+
+}  // namespace
+
+// Meters of flows come from a pool; when it is empty a flow shares its rule's or verdict's meter,
+// which is stricter, never looser.
+struct Verdicts::Meters {
+  std::unique_ptr<TokenBucket[]> flow = std::make_unique<TokenBucket[]>(kFlowMetersMax);
+  std::unique_ptr<uint32_t[]> free = std::make_unique<uint32_t[]>(kFlowMetersMax);
+  uint32_t free_count = kFlowMetersMax;
+  std::unique_ptr<TokenBucket[]> rule = std::make_unique<TokenBucket[]>(kRuleMeters);
+  std::unique_ptr<uint64_t[]> rule_of = std::make_unique<uint64_t[]>(kRuleMeters);
+
+  Meters() {
+    for (uint32_t i = 0; i < kFlowMetersMax; ++i) free[i] = i;
+  }
+  TokenBucket* of_flow(FlowCold& c, const RateLimit& limit, TimeNs now) noexcept {
+    if (c.rule_rate_slot == kNoSlot) {
+      if (free_count == 0) return nullptr;
+      c.rule_rate_slot = free[--free_count];
+      flow[c.rule_rate_slot] = TokenBucket(limit, now);
+    }
+    return &flow[c.rule_rate_slot];
+  }
+  TokenBucket& of_rule(uint64_t generation, uint32_t index, const RateLimit& limit,
+                       TimeNs now) noexcept {
+    const uint32_t at = index % kRuleMeters;
+    const uint64_t owner = generation << 32 | (uint64_t{index} + 1);
+    if (rule_of[at] != owner) {
+      rule_of[at] = owner;
+      rule[at] = TokenBucket(limit, now);
+    }
+    return rule[at];
+  }
+};
+
+// The last packets that were let through, to say how many of an attack got past before its verdict
+// stood. Overwritten round and round.
+struct Verdicts::History {
+  struct Passed {
+    TimeNs time_ns;
+    FlowId flow;
+    uint32_t index;
+  };
+  std::unique_ptr<Passed[]> passed = std::make_unique<Passed[]>(kHistoryPackets);
+  uint64_t count = 0;
+  void add(TimeNs now, const Flow& f, uint32_t index) noexcept {
+    passed[count++ % kHistoryPackets] = {now, f.id, index};
+  }
+};
+
+Verdicts::Verdicts(uint32_t verdicts_max)
+    : table_(std::make_unique<VerdictTable>(verdicts_max)),
+      meters_(std::make_unique<Meters>()),
+      history_(std::make_unique<History>()) {}
+
+Verdicts::~Verdicts() = default;
+
+uint64_t Verdicts::bytes_for(uint32_t verdicts_max) noexcept {
+  return VerdictTable::bytes_for(verdicts_max) + kHistoryPackets * sizeof(History::Passed) +
+         kFlowMetersMax * (sizeof(TokenBucket) + sizeof(uint32_t)) +
+         kRuleMeters * (sizeof(TokenBucket) + sizeof(uint64_t));
+}
+
+uint32_t Verdicts::standing() const noexcept { return table_->size(); }
+
+VerdictReport Verdicts::make_report(const StandingVerdict& e, ReportKind kind,
+                                    TimeNs now) const noexcept {
+  VerdictReport r;
+  r.header.type = RecordType::kVerdictReport;
+  r.header.bytes = sizeof r;
+  r.header.time_ns = now;
+  r.verdict = e.verdict;
+  r.installed_ns = e.installed_ns;
+  r.first_hit_ns = e.first_hit_ns;
+  r.last_hit_ns = e.last_hit_ns;
+  r.packets = e.packets;
+  r.bytes = e.bytes;
+  r.leaked_packets = e.leaked;
+  r.leaked_saturated = e.leaked_saturated ? 1 : 0;
+  r.kind = kind;
+  return r;
+}
+
+void Verdicts::count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept {
+  if (e.verdict.packet_in_ns == 0) return;
+  const uint64_t held = std::min<uint64_t>(history_->count, kHistoryPackets);
+  uint64_t n = 0;
+  for (; n < held; ++n) {  // newest first
+    const History::Passed& p = history_->passed[(history_->count - 1 - n) % kHistoryPackets];
+    if (p.time_ns <= e.verdict.packet_in_ns) break;
+    const Flow& f = flows.flow(p.index);
+    if (f.id == p.flow && matches(e.verdict.match, subject_of(f))) ++e.leaked;
+  }
+  e.leaked_saturated = n == held && history_->count > kHistoryPackets;
+}
+
+void Verdicts::apply(const VerdictCommand& command, const FlowTable& flows, TimeNs now,
+                     VerdictReports& reports) {
+  switch (command.kind) {
+    case CommandKind::kInstall: {
+      const bool renewed = table_->find_id(command.verdict.id) != kNoVerdict;
+      const uint32_t slot = table_->install(command.verdict, now);
+      if (slot == kNoVerdict) {
+        ++refused_;
+        StandingVerdict none;
+        none.verdict = command.verdict;
+        return reports.report(make_report(none, ReportKind::kRefused, now));
+      }
+      ++installed_;
+      StandingVerdict& e = table_->at(slot);
+      if (!renewed) count_leaks(e, flows);
+      return reports.report(make_report(e, ReportKind::kInstalled, now));
+    }
+    case CommandKind::kRemove: {
+      const uint32_t slot = table_->remove(command.verdict.id);
+      StandingVerdict none;
+      none.verdict = command.verdict;
+      return reports.report(
+          make_report(slot == kNoVerdict ? none : table_->at(slot), ReportKind::kRemoved, now));
+    }
+    case CommandKind::kList:
+    case CommandKind::kListHits:
+      listing_hits_only_ = command.kind == CommandKind::kListHits;
+      listing_ = true;
+      list_at_ = 0;
+      return;
+  }
+}
+
+void Verdicts::step(TimeNs now, VerdictReports& reports) {
+  while (first_hits_count_ != 0) {
+    const uint32_t slot = table_->find_id(first_hits_[--first_hits_count_]);
+    if (slot != kNoVerdict) {
+      reports.report(make_report(table_->at(slot), ReportKind::kFirstHit, now));
+    }
+  }
+  for (unsigned n = 0; n < kExpiredPerStep; ++n) {
+    const uint32_t slot = table_->next_active();
+    if (slot == kNoVerdict) break;
+    if (table_->at(slot).verdict.expire_ns > now) continue;
+    reports.report(make_report(table_->at(slot), ReportKind::kExpired, now));
+    table_->remove(table_->at(slot).verdict.id);
+    ++expired_;
+  }
+  for (unsigned n = 0; n < kListedPerStep && listing_; ++n) {
+    if (list_at_ >= table_->size()) {
+      listing_ = false;
+      StandingVerdict none;
+      return reports.report(make_report(none, ReportKind::kListEnd, now));
+    }
+    StandingVerdict& e = table_->at(table_->active_slot(list_at_++));
+    if (listing_hits_only_ && e.packets == e.packets_listed) continue;
+    e.packets_listed = e.packets;
+    reports.report(make_report(e, ReportKind::kStanding, now));
+  }
+}
+
+void Verdicts::judge_flow(Flow& f, const PacketView& packet, const Headers&,
+                          Decision& d) noexcept {
+  const bool known = f.verdict_generation == table_->generation();
+  const bool stale = known && f.verdict_slot != kNoVerdict &&
+                     table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns;
+  if (!known || stale) {
+    f.verdict_slot = table_->find(subject_of(f), packet.time_ns);
+    f.verdict_generation = table_->generation();
+  }
+  d.verdict_slot = f.verdict_slot;
+}
+
+void Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
+                     std::span<const Tracked> tracked, std::span<Decision> decisions) noexcept {
+  for (size_t i = 0; i < packets.size(); ++i) {
+    decisions[i] = Decision{};
+    if (tracked[i].flow != nullptr) {
+      judge_flow(*tracked[i].flow, packets[i], headers[i], decisions[i]);
+    } else if (headers[i].has(kHasIp) && table_->size() != 0) {
+      decisions[i].verdict_slot = table_->find(subject_of(headers[i]), packets[i].time_ns);
+    }
+  }
+}
+
+bool Verdicts::is_stopped(const Decision& d) const noexcept {
+  if (d.verdict_slot == kNoVerdict) return false;
+  const Action a = table_->at(d.verdict_slot).verdict.action;
+  return a == Action::kDrop || a == Action::kReject;
+}
+
+Reason Verdicts::by_verdict(const PacketView& packet, FlowCold* cold, Decision& d,
+                            bool& is_trusted) noexcept {
+  if (d.verdict_slot == kNoVerdict) return Reason::kNone;
+  StandingVerdict& e = table_->at(d.verdict_slot);
+  if (e.verdict.action == Action::kPass) {
+    is_trusted = true;
+    return Reason::kNone;
+  }
+  if (e.verdict.action == Action::kRateLimit) {
+    TokenBucket* meter = &e.meter;
+    if (e.verdict.limit.per == RateLimit::Per::kFlow && cold != nullptr) {
+      TokenBucket* own = meters_->of_flow(*cold, e.verdict.limit, packet.time_ns);
+      if (own != nullptr) meter = own;
+    }
+    if (meter->pass(packet.time_ns, packet.wire_bytes)) return Reason::kNone;
+  }
+  const Reason reason = verdict_reason(e.verdict.action);
+  if (reason == Reason::kNone) return reason;
+  if (e.packets++ == 0) {
+    e.first_hit_ns = packet.time_ns;
+    if (first_hits_count_ < kFirstHitsMax) first_hits_[first_hits_count_++] = e.verdict.id;
+  }
+  e.bytes += packet.wire_bytes;
+  e.last_hit_ns = packet.time_ns;
+  d.verdict = e.verdict.id;
+  return reason;
+}
+
+Reason Verdicts::by_rules(const PacketView& packet, const Hits& hits, const LoadedRules* rules,
+                          Mode mode, Flow* f, FlowCold* c, Decision& d) noexcept {
+  if (f != nullptr && (f->flags & kBlockedByRule) != 0) {
+    d.rule_sid = c->rule_sid;
+    return rule_reason(c->rule_action);
+  }
+  if (hits.count != 0 && f != nullptr) f->flags |= kAlerted;
+  Reason reason = Reason::kNone;
+  for (unsigned n = 0; n < hits.count && reason == Reason::kNone; ++n) {
+    const ImageRule& rule = rules->rule(hits.rule[n]);
+    if (rule.action == Action::kPass) break;
+    if (rule.action == Action::kRateLimit) {
+      const RateLimit& limit = rules->limits()[rule.limit];
+      TokenBucket* meter = nullptr;
+      if (limit.per == RateLimit::Per::kFlow && c != nullptr) {
+        meter = meters_->of_flow(*c, limit, packet.time_ns);
+      }
+      if (meter == nullptr) {
+        meter = &meters_->of_rule(rules->generation(), rule.limit, limit, packet.time_ns);
+      }
+      if (!meter->pass(packet.time_ns, packet.wire_bytes)) reason = Reason::kRuleRateLimit;
+    } else {
+      reason = rule_reason(rule.action);
+      if (reason != Reason::kNone && f != nullptr && mode != Mode::kTap) {
+        f->flags = static_cast<uint16_t>((f->flags | kBlockedByRule) &
+                                         ~(kWantsClassify | kWantsMatch));
+        c->rule_sid = rule.sid;
+        c->rule_action = rule.action;
+      }
+    }
+    if (reason != Reason::kNone) d.rule_sid = rule.sid;
+  }
+  return reason;
+}
+
+void Verdicts::decide_one(const PacketView& packet, const Headers&, const Tracked& t,
+                          const Hits& hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
+                          Decision& d) noexcept {
+  Flow* f = t.flow;
+  FlowCold* c = f == nullptr ? nullptr : &flows.cold(t.index);
+  bool is_trusted = false;
+  Reason reason = by_verdict(packet, c, d, is_trusted);
+  if (reason == Reason::kNone) {
+    const Reason rule = by_rules(packet, hits, rules, is_trusted ? Mode::kTap : mode, f, c, d);
+    if (!is_trusted) reason = rule;
+  }
+  d.would = mode == Mode::kTap ? Reason::kNone : reason;
+  d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
+  d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
+  if (d.reason == Reason::kNone) {
+    if (f != nullptr) history_->add(packet.time_ns, *f, t.index);
+    return;
+  }
+  if (c == nullptr) return;
+  ++c->dropped_packets;
+  c->dropped_bytes += packet.wire_bytes;
+  if (d.verdict != 0) c->verdict = d.verdict;
+}
+
+void Verdicts::decide(std::span<const PacketView> packets, std::span<const Headers> headers,
+                      std::span<const Tracked> tracked, std::span<const bool> became_known,
+                      std::span<const Hits> hits, const LoadedRules* rules, Mode mode,
+                      FlowTable& flows, std::span<Decision> decisions) noexcept {
+  for (size_t i = 0; i < packets.size(); ++i) {
+    if (became_known[i]) {  // a verdict may name the application
+      tracked[i].flow->verdict_generation = 0;
+      judge_flow(*tracked[i].flow, packets[i], headers[i], decisions[i]);
+    }
+    decide_one(packets[i], headers[i], tracked[i], hits[i], rules, mode, flows, decisions[i]);
+  }
+}
+
+void Verdicts::finish(FlowCold& cold) noexcept {
+  if (cold.rule_rate_slot == kNoSlot) return;
+  meters_->free[meters_->free_count++] = cold.rule_rate_slot;
+  cold.rule_rate_slot = kNoSlot;
+}
+
+}  // namespace weir

@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Community ID against the baseline its authors publish. corpus_community_id.py WEIR; needs WEIR_CORPUS.
+
+Each id of the baseline must come out for a flow between the same two addresses, and none that is not in it."""
+import gzip
+import ipaddress
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+def pair(a, b):
+    return frozenset((ipaddress.ip_address(a), ipaddress.ip_address(b)))
+
+
+def main():
+    corpus = os.environ.get('WEIR_CORPUS')
+    if not corpus:
+        print('WEIR_CORPUS is not set: no baseline to compare with')
+        sys.exit(77)
+    folder = pathlib.Path(corpus) / 'community-id'
+    wanted = {(entry['communityid'], pair(entry['saddr'], entry['daddr']))
+              for entry in json.loads((folder / 'baseline/baseline_deflt.json').read_text())}
+    with tempfile.TemporaryDirectory() as out:
+        capture = pathlib.Path(out) / 'combined.pcap'
+        capture.write_bytes(gzip.decompress((folder / 'pcaps/combined.pcap.gz').read_bytes()))
+        subprocess.run([sys.argv[1], 'replay', capture, '--mode', 'tap', '--out', out], check=True, timeout=120,
+                       stdout=subprocess.DEVNULL)
+        records = [json.loads(line) for line in (pathlib.Path(out) / 'eve.json').read_text().splitlines()]
+    got = {(r['community_id'], pair(r['src_ip'], r['dest_ip'])) for r in records if r['event_type'] == 'flow'}
+    for what, ids in (('not computed', wanted - got), ('not in the baseline', got - wanted)):
+        for name, ends in sorted(ids, key=str):
+            print(f'{what}: {name} of {" ".join(map(str, ends))}')
+    print(f'{len(wanted & got)} of {len(wanted)} ids of the baseline, {len(got - wanted)} others')
+    sys.exit(0 if wanted == got else 1)
+
+
+if __name__ == '__main__':
+    main()

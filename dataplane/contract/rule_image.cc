@@ -70,7 +70,8 @@ class ImageChecker {
 
   bool sections() {
     const ImageHeader& h = header_;
-    return section(h.rules, "rules", image_.rules_) && section(h.limits, "limits", image_.limits_) &&
+    return section(h.rules, "rules", image_.rules_) &&
+           section(h.limits, "limits", image_.limits_) &&
            section(h.address_sets, "address sets", image_.address_sets_) &&
            section(h.v4_ranges, "IPv4 ranges", image_.v4_ranges_) &&
            section(h.v6_ranges, "IPv6 ranges", image_.v6_ranges_) &&

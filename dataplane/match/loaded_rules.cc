@@ -39,9 +39,13 @@ int ignore_match(unsigned, unsigned long long, unsigned long long, unsigned, voi
 
 }  // namespace
 
-Matcher::~Matcher() { hs_free_scratch(scratch_); }
+Matcher::~Matcher() {
+  hs_free_scratch(scratch_);
+}
 
-LoadedRules::~LoadedRules() { hs_free_database(database_); }
+LoadedRules::~LoadedRules() {
+  hs_free_database(database_);
+}
 
 Result<std::unique_ptr<LoadedRules>> LoadedRules::load(std::span<const uint8_t> image,
                                                        unsigned workers) {
@@ -49,8 +53,8 @@ Result<std::unique_ptr<LoadedRules>> LoadedRules::load(std::span<const uint8_t> 
   auto rules = std::make_unique<LoadedRules>(Key{});
   rules->bytes_.resize((image.size() + 7) / 8);
   if (!image.empty()) std::memcpy(rules->bytes_.data(), image.data(), image.size());
-  auto opened = RuleImage::open(
-      {reinterpret_cast<const uint8_t*>(rules->bytes_.data()), image.size()});
+  auto opened =
+      RuleImage::open({reinterpret_cast<const uint8_t*>(rules->bytes_.data()), image.size()});
   if (!opened) return tl::make_unexpected(opened.error());
   rules->image_ = *opened;
 

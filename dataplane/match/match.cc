@@ -15,21 +15,27 @@ namespace {
 
 PacketKind kind_of(uint8_t proto) noexcept {
   switch (proto) {
-    case kProtoTcp: return PacketKind::kTcp;
-    case kProtoUdp: return PacketKind::kUdp;
-    case kProtoSctp: return PacketKind::kSctp;
-    case kProtoIcmp: return PacketKind::kIcmp4;
-    case kProtoIcmp6: return PacketKind::kIcmp6;
-    default: return PacketKind::kOther;
+    case kProtoTcp:
+      return PacketKind::kTcp;
+    case kProtoUdp:
+      return PacketKind::kUdp;
+    case kProtoSctp:
+      return PacketKind::kSctp;
+    case kProtoIcmp:
+      return PacketKind::kIcmp4;
+    case kProtoIcmp6:
+      return PacketKind::kIcmp6;
+    default:
+      return PacketKind::kOther;
   }
 }
 
 // Whether x lies in one of the sorted, disjoint ranges.
 template <class Range, class Value>
 bool holds(std::span<const Range> ranges, const Value& x) noexcept {
-  const auto above = std::upper_bound(
-      ranges.begin(), ranges.end(), x,
-      [](const Value& value, const Range& range) { return value < range.first; });
+  const auto above =
+      std::upper_bound(ranges.begin(), ranges.end(), x,
+                       [](const Value& value, const Range& range) { return value < range.first; });
   return above != ranges.begin() && !((above - 1)->last < x);
 }
 
@@ -76,8 +82,8 @@ class PacketMatch {
     lowered_ = false;
     passed_ = false;
     const bool v6 = headers.ip_version == 6;
-    kind_bit_ = static_cast<uint16_t>(
-        1u << (static_cast<unsigned>(kind_of(headers.proto)) + (v6 ? 8 : 0)));
+    kind_bit_ =
+        static_cast<uint16_t>(1u << (static_cast<unsigned>(kind_of(headers.proto)) + (v6 ? 8 : 0)));
     // ICMP's type and code stand in the same fields, but they are no ports.
     has_ports_ = headers.has(kHasL4) && (headers.proto == kProtoTcp || headers.proto == kProtoUdp ||
                                          headers.proto == kProtoSctp);
@@ -88,8 +94,8 @@ class PacketMatch {
     auto& match = *static_cast<PacketMatch*>(self);
     const std::span<const ImageSpan> patterns = match.image_.patterns();
     if (id >= patterns.size()) return 0;  // the database is not ours to check
-    for (uint32_t rule : match.image_.pattern_rules().subspan(patterns[id].first,
-                                                              patterns[id].count)) {
+    for (uint32_t rule :
+         match.image_.pattern_rules().subspan(patterns[id].first, patterns[id].count)) {
       match.ask(rule);
     }
     return 0;

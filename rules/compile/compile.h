@@ -29,7 +29,7 @@ std::span<const Classification> classifications() noexcept;
 struct CatalogRule {
   uint32_t sid = 0, gid = 1, rev = 0;
   Action action = Action::kAlert;
-  uint8_t severity = 3;          // priority: the rule's own, else its class's, else 3
+  uint8_t severity = 3;  // priority: the rule's own, else its class's, else 3
   std::string msg;
   std::string classtype, category;
   std::string file;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which content leads to a rule, and the one libhs database of all of them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "rules/language/language.h"
+
+namespace weir {
+
+// A literal of the prefilter. Equal ones are one pattern.
+struct Pattern {
+  std::string bytes;  // in lower case if caseless
+  bool caseless = false;
+  auto operator<=>(const Pattern&) const = default;
+};
+
+std::string lower_case(std::string text);
+bool has_letters(const std::string& text) noexcept;
+
+struct PatternChoice {
+  size_t content = 0;  // of rule.contents
+  Pattern pattern;
+  bool whole = false;  // the pattern says all that the content says
+};
+
+// The content least likely to stand in a payload by chance. false: none can lead to the rule.
+bool choose_pattern(const ParsedRule& rule, PatternChoice& out);
+
+// The serialised database: pattern i has id i. Empty for no patterns.
+Result<std::vector<uint8_t>> compile_patterns(const std::vector<Pattern>& patterns);
+
+}  // namespace weir

@@ -45,7 +45,7 @@ class Appliance:
     """One `weir run` in the lab's DUT namespace. Everything it writes lies below lab.dir/<name>."""
 
     def __init__(self, lab, name='weir', rules='', ports=('d0', 'd1'), mode='enforce', **changes):
-        self.lab, self.name = lab, name
+        self.lab, self.name, self.binary = lab, name, program()
         self.dir = lab.dir / name
         self.dir.mkdir(exist_ok=True)
         self.dir.chmod(0o755)

@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the operator asks for happens at once, to new and to established flows, and to nothing else; it ends by itself
+or by undo."""
+import re
+import time
+
+from case import check, wire
+import services
+from lab import ATTACKER4, CLIENT4, SERVER4, wait_for
+
+
+def reaches(lab, host, seconds=1.5):
+    return lab.run(host, ['curl', '-s', '-o', '/dev/null', '--max-time', seconds, f'http://{SERVER4}/']).returncode == 0
+
+
+def pings(lab, host, count=20, every=0.02):
+    out = lab.run(host, ['ping', '-q', '-n', '-c', count, '-i', every, '-W', '1', SERVER4], timeout=30).stdout
+    return int(re.search(r'(\d+) received', out).group(1))
+
+
+def order(weir, *words):
+    """Gives the action's id when the verdict stands."""
+    action = weir.json(*words)
+    action = action[0] if isinstance(action, list) else action
+    wait_for(lambda: any(a['id'] == action['id'] and a['state'] == 'standing' for a in weir.actions()), 5,
+             f'weir {" ".join(words)} to stand')
+    return str(action['id'])
+
+
+def block_and_undo(lab, weir):
+    action = order(weir, 'block', ATTACKER4, '--to', SERVER4, '--port', '80', '--proto', 'tcp', '--for', '1h')
+    check(not reaches(lab, 'attacker'), 'a blocked port is not reached')
+    check(pings(lab, 'attacker') == 20, 'all else of that device is')
+    check(reaches(lab, 'client'), 'and so are others')
+    check(weir.ask('undo', action).returncode == 0 and reaches(lab, 'attacker', 5), 'undo opens it again')
+    check(weir.ask('undo', action).returncode == 1, 'a second undo says no')
+    action = order(weir, 'block', '10.77.0.64/29', '--for', '1h')
+    check(pings(lab, 'attacker') == 0 and pings(lab, 'client') == 20, 'a prefix is blocked as a whole, and only that')
+    weir.ask('undo', action)
+
+
+def established(lab, weir):
+    log = lab.dir / 'session.log'
+    lab.start('attacker', services.ssh_words(lab, 'while sleep 0.1; do echo x; done'), name='session')
+    lines = lambda: log.read_text().count('x') if log.exists() else 0
+    wait_for(lambda: lines() > 5, 10, 'the ssh session')
+    action = order(weir, 'block', ATTACKER4, '--for', '1h')
+    before = lines()
+    time.sleep(1.5)
+    after = lines()
+    check(after - before <= 1, f'an established ssh session stops at once ({after - before} lines more)')
+    weir.ask('undo', action)
+    wait_for(lambda: lines() > after + 5, 20, 'the session to go on after undo')
+    check(True, 'and goes on after undo')
+
+
+def expiry_and_limit(lab, weir):
+    action = order(weir, 'block', ATTACKER4, '--for', '2s')
+    check(pings(lab, 'attacker', 5) == 0, 'blocked for two seconds')
+    wait_for(lambda: any(str(a['id']) == action and a['state'] == 'expired' for a in weir.actions('--all')), 6,
+             'the action to expire')
+    check(pings(lab, 'attacker') == 20, 'and then no longer')
+    action = order(weir, 'limit', ATTACKER4, '--rate', '20pps', '--for', '1h')
+    got = pings(lab, 'attacker', 300, 0.01)
+    check(10 <= got <= 150, f'limited to 20 packets a second: {got} of 300 pings in 3 s answered')
+    check(pings(lab, 'client', 300, 0.01) == 300, 'the client is not limited')
+    check('verdict-ratelimit' in weir.status()['total']['dropped'], 'and it is counted as verdict-ratelimit')
+    weir.ask('undo', action)
+
+
+def scan(lab, host):
+    lab.run(host, ['nmap', '-sS', '-Pn', '-n', '-T4', '--max-retries', '0', '-p', '1-200', SERVER4], timeout=60)
+    time.sleep(1)
+
+
+def spared(lab, weir):
+    scan(lab, 'client')
+    check(reaches(lab, 'client', 5), 'an address of never_touch is not blocked, whatever it does')
+    check([a for a in weir.alerts(kind='scan') if CLIENT4 in (a['device'], a['src_ip'])], 'but it is told')
+    order(weir, 'allow', ATTACKER4, '--for', '1h')
+    scan(lab, 'attacker')
+    check(reaches(lab, 'attacker', 5), 'an allowed device is not blocked by a model')
+    check(any(d['address'] == ATTACKER4 and d['standing'] == 'allowed' for d in weir.json('devices')),
+          'and its standing says so')
+
+
+with wire(attacker=True, respond={'never_touch': [CLIENT4]}) as (lab_, weir_):
+    block_and_undo(lab_, weir_)
+    established(lab_, weir_)
+    expiry_and_limit(lab_, weir_)
+    spared(lab_, weir_)
+    for words in (['block', 'not-an-address'], ['limit', ATTACKER4, '--rate', 'fast'], ['block'], ['undo', '999999']):
+        refused = weir_.ask(*words)
+        check(refused.returncode in (1, 2) and refused.stderr.strip(), f'weir {" ".join(words)}: {refused.stderr.strip()}')

@@ -185,7 +185,7 @@ def show_lab(options):
         wait_for(lambda: lab.run('client', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode == 0, 20,
                  'the first ping through the wire')
         wire = weir.status()['wires'][0]
-        say(f'{wire["name"]} joins d0 and d1, mode {wire["mode"]}; memory: ordinary pages, no hugepages needed here', '+')
+        say(f'{wire["name"]} joins d0 and d1, mode {wire["mode"]}; ordinary memory, no hugepages needed here', '+')
         heading(2, 'Ordinary life')
         ordinary = Ordinary(lab)
         time.sleep(LEARN_SECONDS)

@@ -91,8 +91,8 @@ def compare(weir, capture, result):
     """(faults, flows, [(flow, our name, its name)])"""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder)
-        done = subprocess.run([weir, 'replay', capture, '--mode', 'tap', '--json', '--out', out, '--write', out / 'left'],
-                              capture_output=True, text=True, timeout=300, check=False)
+        words = [weir, 'replay', capture, '--mode', 'tap', '--json', '--out', out, '--write', out / 'left']
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
         if done.returncode:
             return [f'exit code {done.returncode}: {done.stderr.strip()[-200:]}'], 0, []
         summary = json.loads(done.stdout)

@@ -105,7 +105,8 @@ def bad_checksums():
 
 def not_ip():
     lldp, stp, lacp = (bytes.fromhex(f'0180c20000{n}') for n in ('0e', '00', '02'))
-    return [p.ethernet(0x88cc, b'evil-word' * 5, dst=lldp), p.ethernet(38, b'\x42\x42\x03evil-word' + b'\0' * 26, dst=stp),
+    return [p.ethernet(0x88cc, b'evil-word' * 5, dst=lldp),
+            p.ethernet(38, b'\x42\x42\x03evil-word' + b'\0' * 26, dst=stp),
             p.ethernet(0x8809, b'\x01\x01evil-word' + b'\0' * 99, dst=lacp), p.ethernet(0x88b5),
             p.ethernet(p.ARP, bytes.fromhex('0001080006040001') + b'evil-word' + b'\0' * 11), b'\0' * 6,
             p.ethernet(p.IPV4, b'\x45\0'), p.ethernet(p.IPV6, b'\x60\0\0\0'), p.ethernet(0x88e5, b'evil-word' * 3)]

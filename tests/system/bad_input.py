@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Wrong input of every kind: one clear sentence with its place, the right exit code, and nothing half-started."""
-import os
 import pathlib
 import re
 import subprocess
@@ -118,9 +117,9 @@ def port_gone(lab, weir):
     left = sorted(p.name for p in run.iterdir()) if run.exists() else []
     check(set(left) <= {'lock'}, f'nothing is left in the runtime folder: {left}')
     mine = {weir.process.pid, *(weir.status()[part]['pid'] for part in ('dataplane', 'control'))}
-    running = subprocess.run(['ip', 'netns', 'pids', lab.space('dut')], capture_output=True, text=True, check=False).stdout
-    others = [pid for pid in map(int, running.split()) if pid not in mine and
-              'weir' in pathlib.Path(f'/proc/{pid}/comm').read_text()] if os.path.exists('/proc') else []
+    running = subprocess.run(['ip', 'netns', 'pids', lab.space('dut')], capture_output=True, text=True, check=False)
+    others = [pid for pid in map(int, running.stdout.split())
+              if pid not in mine and 'weir' in pathlib.Path(f'/proc/{pid}/comm').read_text()]
     check(not others, f'no process of it is left: {others}')
 
 

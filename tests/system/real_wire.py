@@ -25,7 +25,8 @@ if os.path.exists('/run/weir'):
 with Lab() as lab_:
     for wrong in ('d0', 'd0,d0', 'd0,nowhere0', 'd0,lo'):
         done = lab_.run('dut', [QUICKSTART, '--wire', wrong, '--once'], timeout=20)
-        check(done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1, f'--wire {wrong}: {done.stderr.strip()}')
+        said = done.stderr.strip()
+        check(done.returncode == 1 and len(said.splitlines()) == 1, f'--wire {wrong}: {said}')
     lab_.run('dut', ['ip', 'link', 'set', 'd0', 'promisc', 'off'])
     before = {port: flags(lab_, port) for port in ('d0', 'd1')}
     process = lab_.start('dut', [QUICKSTART, '--wire', 'd0,d1', '--mode', 'enforce'], name='quickstart',

@@ -47,10 +47,11 @@ with wire(attacker=True, rules=RULES) as (lab_, weir_):
     check(page(lab_, 'client', 'new-word')[0] == 28, 'after reload it is in force')
     generation = weir_.status()['rules']['generation']
 
-    weir_.rules.write_text('drop tcp any any -> any 80 (msg:"ok"; sid:6;)\ndrop tcp any any - any 80 (msg:"x"; sid:7;)\n')
+    weir_.rules.write_text('drop tcp any any -> any 80 (msg:"ok"; sid:6;)\n'
+                           'drop tcp any any - any 80 (msg:"x"; sid:7;)\n')
     done = weir_.ask('rules', 'reload')
-    place = re.search(r'lab\.rules:2:\d+', done.stderr + done.stdout)
-    check(done.returncode == 1 and place, f'a bad rule is refused with its place: {(done.stderr + done.stdout).strip()}')
+    said = (done.stderr + done.stdout).strip()
+    check(done.returncode == 1 and re.search(r'lab\.rules:2:\d+', said), f'a bad rule is refused with its place: {said}')
     check(page(lab_, 'client', 'new-word')[0] == 28 and page(lab_, 'client', '')[0] == 0, 'and the old ones stay')
     check(weir_.status()['rules']['generation'] == generation, 'no new generation')
 

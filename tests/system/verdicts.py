@@ -92,4 +92,5 @@ with wire(attacker=True, respond={'never_touch': [CLIENT4]}) as (lab_, weir_):
     spared(lab_, weir_)
     for words in (['block', 'not-an-address'], ['limit', ATTACKER4, '--rate', 'fast'], ['block'], ['undo', '999999']):
         refused = weir_.ask(*words)
-        check(refused.returncode in (1, 2) and refused.stderr.strip(), f'weir {" ".join(words)}: {refused.stderr.strip()}')
+        said = refused.stderr.strip()
+        check(refused.returncode in (1, 2) and said, f'weir {" ".join(words)}: {said}')

@@ -23,6 +23,11 @@ class JsonText {
     out_ += '{';
   }
   void close() { out_ += '}'; }
+  void open_document_list() { out_ += '['; }  // the whole document is a list
+  void raw(std::string_view key, std::string_view value) {  // value: JSON already
+    name(key);
+    out_ += value;
+  }
   void open_list(std::string_view key) { begin(key, '['); }
   void close_list() { out_ += ']'; }
 

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/operate/answer_parts.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace weir::operate {
+
+namespace {
+
+std::string mac_text(const MacAddress& m) {
+  if (m == MacAddress{}) return "";
+  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", m[0], m[1], m[2], m[3], m[4],
+                     m[5]);
+}
+
+void write_ports(JsonText& json, std::string_view key, const std::vector<ServicePort>& ports) {
+  json.open_list(key);
+  for (const ServicePort& p : ports) {
+    std::string name = proto_name(p.proto);
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    json.item(has_port_numbers(p.proto) ? fmt::format("{}/{}", p.port, name) : name);
+  }
+  json.close_list();
+}
+
+void write_time(JsonText& json, std::string_view key, TimeNs time_ns) {
+  if (time_ns != 0) json.field(key, timestamp_text(time_ns));
+}
+
+// "10.0.0.1:22", "[fe80::1]:22"
+struct End {
+  IpAddress address;
+  uint16_t port = 0;
+};
+std::optional<End> end_of_text(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const std::string_view digits = text.substr(colon + 1);
+  End end;
+  const auto address = parse_ip_address(host);
+  const auto [rest, code] = std::from_chars(digits.data(), digits.data() + digits.size(), end.port);
+  if (!address || code != std::errc{} || rest != digits.data() + digits.size()) {
+    return std::nullopt;
+  }
+  end.address = *address;
+  return end;
+}
+
+// A flow by its ends, whichever protocol it has: the newest one.
+const BookedFlow* flow_of_ends(const Desk& d, std::string_view text) {
+  const size_t arrow = text.find("->");
+  if (arrow == std::string_view::npos) return nullptr;
+  const auto src = end_of_text(text.substr(0, arrow));
+  const auto dst = end_of_text(text.substr(arrow + 2));
+  if (!src || !dst) return nullptr;
+  for (const uint8_t proto : {uint8_t{6}, uint8_t{17}, uint8_t{132}}) {
+    Endpoints e;
+    e.src = src->address;
+    e.dst = dst->address;
+    e.src_port = src->port;
+    e.dst_port = dst->port;
+    e.proto = proto;
+    if (const BookedFlow* f = d.chain.intake().flows().find(e); f != nullptr) return f;
+  }
+  return nullptr;
+}
+
+std::optional<uint64_t> number_of_text(std::string_view text) {
+  uint64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<std::string> alert_of(const Desk& d, uint64_t id) {
+  if (const Alert* a = d.chain.detector().find(id); a != nullptr) {
+    return alert_text(*a, rule_of(d, *a), d.lines, mode_of_wire(d, a->wire));
+  }
+  return d.store != nullptr ? d.store->alert(id) : std::nullopt;
+}
+
+// Collects the parts of an answer to `why`.
+class Explanation {
+ public:
+  explicit Explanation(const Desk& d) : desk_(d) { json_.open(); }
+
+  bool add_alert(uint64_t id) {
+    const auto text = alert_of(desk_, id);
+    if (!text) return false;
+    told_alert_ = true;
+    json_.raw("alert", *text);
+    if (const Alert* a = desk_.chain.detector().find(id); a != nullptr && a->action != 0) {
+      add_action(a->action);
+    }
+    return true;
+  }
+  bool add_action(uint64_t id) {
+    const ActionRecord* a = desk_.chain.responder().find(id);
+    if (a == nullptr || told_action_) return a != nullptr;
+    told_action_ = true;
+    json_.open("action");
+    write_action(json_, *a);
+    json_.close();
+    if (a->alert == 0 || told_alert_) return true;
+    if (const auto text = alert_of(desk_, a->alert); text) json_.raw("because_of", *text);
+    return true;
+  }
+  bool add_flow(const BookedFlow* f) {
+    if (f == nullptr) return false;
+    json_.open("flow");
+    write_flow(json_, *f, desk_);
+    json_.close();
+    add_of_device(f->report.ends.src);
+    return true;
+  }
+  bool add_device(const IpAddress& address) {
+    const Device* device = desk_.chain.intake().inventory().find(address);
+    if (device != nullptr) {
+      json_.open("device");
+      write_device(json_, *device, desk_);
+      json_.close();
+    }
+    return add_of_device(address) || device != nullptr;
+  }
+  ControlReply finish() {
+    json_.close();
+    return {200, std::string(json_.text())};
+  }
+
+ private:
+  // Alerts and actions about an address.
+  bool add_of_device(const IpAddress& address) {
+    constexpr unsigned kMost = 50;
+    unsigned n = 0;
+    json_.open_list("alerts");
+    desk_.chain.detector().each([&](const Alert& a) {
+      if (a.device != address && a.ends.dst != address) return true;
+      json_.raw({}, alert_text(a, rule_of(desk_, a), desk_.lines, mode_of_wire(desk_, a.wire)));
+      return ++n < kMost;
+    });
+    json_.close_list();
+    json_.open_list("actions");
+    unsigned m = 0;
+    desk_.chain.responder().each([&](const ActionRecord& a) {
+      const bool about = a.device == address ||
+                         (a.match.src.bits != 0 && a.match.src.contains(address)) ||
+                         (a.match.dst.bits != 0 && a.match.dst.contains(address));
+      if (!about) return true;
+      json_.open_item();
+      write_action(json_, a);
+      json_.close();
+      return ++m < kMost;
+    });
+    json_.close_list();
+    return n + m != 0;
+  }
+
+  const Desk& desk_;
+  JsonText json_;
+  bool told_alert_ = false, told_action_ = false;
+};
+
+}  // namespace
+
+const CatalogRule* rule_of(const Desk& d, const Alert& a) {
+  if (a.kind != AlertKind::kRule) return nullptr;
+  return d.rules.rule(a.image_generation, a.rule_index, a.sid);
+}
+
+Mode mode_of_wire(const Desk& d, uint8_t wire) {
+  return wire < d.segment.settings().wires ? d.segment.settings().wire[wire].mode : Mode::kEnforce;
+}
+
+void write_device(JsonText& json, const Device& device, const Desk& d) {
+  json.field("address", to_string(device.address));
+  json.field("mac", mac_text(device.mac));
+  write_time(json, "first_seen", device.first_seen_ns);
+  write_time(json, "last_seen", device.last_seen_ns);
+  json.open_list("names");  // none is read from traffic yet
+  json.close_list();
+  json.field("flows", device.flows_out + device.flows_in);
+  json.field("peers", device.peers());
+  write_ports(json, "ports_served", device.ports_served);
+  write_ports(json, "ports_used", device.ports_used);
+  json.open_list("roles");
+  if ((device.roles & kRoleGateway) != 0) json.item("gateway");
+  if ((device.roles & kRoleResolver) != 0) json.item("resolver");
+  json.close_list();
+  if (device.wire < d.segment.settings().wires) {
+    json.field("wire", d.segment.settings().wire[device.wire].name);
+    json.field("side", device.side == 0 ? "a" : "b");
+  }
+  if (device.vlan != 0) json.field("vlan", device.vlan);
+  json.field("standing", standing_name(d.chain.responder().standing_of(device.address)));
+}
+
+void write_flow(JsonText& json, const BookedFlow& f, const Desk& d) {
+  const FlowReport& r = f.report;
+  json.field("flow_id", r.flow);
+  d.lines.ends(json, r.ends);
+  json.field("app_proto", app_name(d.lines.names(), r.app_master, r.app));
+  json.field("state", flow_state_name(r.state));
+  json.field("ended", f.ended);
+  json.field("pkts_toserver", r.counters.packets[0]);
+  json.field("pkts_toclient", r.counters.packets[1]);
+  json.field("bytes_toserver", r.counters.bytes[0]);
+  json.field("bytes_toclient", r.counters.bytes[1]);
+  json.field("dropped_pkts", r.counters.dropped_packets);
+  write_time(json, "start", r.first_ns);
+  write_time(json, "last", r.last_ns);
+  json.field("community_id", d.lines.community_id(r.ends));
+  json.field("action", r.counters.dropped_packets != 0 ? "drop" : "pass");
+  if (r.verdict != 0) json.field("verdict_id", r.verdict);
+  if (r.rule_sid != 0) json.field("rule_sid", r.rule_sid);
+}
+
+void write_match(JsonText& json, const VerdictMatch& m) {
+  json.open("match");
+  if (m.src.bits != 0) json.field("src", to_string(m.src));
+  if (m.dst.bits != 0) json.field("dst", to_string(m.dst));
+  if (m.src_port != 0) json.field("src_port", m.src_port);
+  if (m.dst_port != 0) json.field("dst_port", m.dst_port);
+  if (m.proto != 0) json.field("proto", proto_name(m.proto));
+  if (m.app != 0) json.field("app", m.app);
+  json.field("either", m.either);
+  json.close();
+}
+
+void write_action(JsonText& json, const ActionRecord& a) {
+  json.field("id", a.id);
+  json.field("verdict_id", a.verdict);
+  if (a.alert != 0) json.field("alert_id", a.alert);
+  json.field("origin", origin_name(a.origin));
+  json.field("action", action_name(a.action));
+  if (a.limit.packets_per_second != 0) json.field("packets_per_second", a.limit.packets_per_second);
+  if (a.limit.bits_per_second != 0) json.field("bits_per_second", a.limit.bits_per_second);
+  json.field("target", a.target);
+  write_match(json, a.match);
+  json.field("mode", mode_name(a.mode));
+  json.field("state", action_state_name(a.state));
+  json.field("reason", a.reason);
+  if (!a.refusal.empty()) json.field("refusal", a.refusal);
+  write_time(json, "packet_in", a.packet_in_ns);
+  write_time(json, "decided", a.decided_ns);
+  write_time(json, "installed", a.installed_ns);
+  write_time(json, "expires", a.expires_ns);
+  write_time(json, "ended", a.ended_ns);
+  json.field("packets", a.packets);
+  json.field("bytes", a.bytes);
+  json.field("leaked_packets", a.leaked_packets);
+  if (a.leaked_saturated) json.field("leaked_at_least", true);
+  if (a.installed_ns != 0 && a.packet_in_ns != 0) {
+    json.field("time_to_block_us", (a.installed_ns - a.packet_in_ns) / kNsPerUs);
+  }
+  if (a.repeat != 0) json.field("repeat", a.repeat);
+  if (!a.companions.empty()) json.field("spared", a.companions.size());
+}
+
+std::string alert_text(const Alert& a, const CatalogRule* rule, EveLines& lines, Mode mode) {
+  JsonText json;
+  json.open();
+  json.field("id", a.id);
+  json.field("timestamp", timestamp_text(a.time_ns));
+  json.field("updated", timestamp_text(a.updated_ns));
+  json.field("kind", alert_kind_name(a.kind));
+  const bool of_rule = a.kind == AlertKind::kRule;
+  json.field("title", of_rule && rule != nullptr ? rule->msg
+                      : of_rule && a.title.empty() ? fmt::format("rule {}", a.sid)
+                                                   : a.title);
+  json.field("device", to_string(a.device));
+  if (a.flow != 0) json.field("flow_id", a.flow);
+  lines.ends(json, a.ends);
+  json.field("app_proto", app_name(lines.names(), a.app_master, a.app));
+  json.field("community_id", lines.community_id(a.ends));
+  if (of_rule) {
+    json.field("signature_id", a.sid);
+    json.field("gid", a.gid);
+    json.field("rev", a.rev);
+    json.field("category", rule != nullptr ? rule->category : std::string());
+    json.field("severity", rule != nullptr ? unsigned{rule->severity} : 3u);
+    json.field("action", action_name(a.rule_action));
+    json.field("blocked", a.enforced);
+  }
+  json.field("score", a.score);
+  json.field("count", a.count);
+  write_reasons(json, a.reasons);
+  json.field("mode", mode_name(mode));
+  write_time(json, "since", a.since_ns);
+  write_time(json, "packet_in", a.packet_in_ns);
+  write_time(json, "decided", a.decided_ns);
+  write_time(json, "enforced", a.enforced_ns);
+  if (a.enforced_ns != 0 && a.packet_in_ns != 0) {
+    json.field("time_to_block_us", (a.enforced_ns - a.packet_in_ns) / kNsPerUs);
+    json.field("leaked_packets", a.leaked_packets);
+    if (a.leaked_saturated) json.field("leaked_at_least", true);
+  }
+  if (a.action != 0) json.field("action_id", a.action);
+  json.close();
+  return std::string(json.text());
+}
+
+ControlReply why(const Desk& d, std::string_view about) {
+  const size_t colon = about.find(':');
+  const std::string_view kind = colon == std::string_view::npos ? "" : about.substr(0, colon);
+  const bool named = kind == "alert" || kind == "action" || kind == "flow";
+  const std::string_view rest = named ? about.substr(colon + 1) : about;
+  Explanation explanation(d);
+  bool found = false;
+  if (const auto id = number_of_text(rest); id) {
+    if (kind.empty() || kind == "alert") found |= explanation.add_alert(*id);
+    if (kind.empty() || kind == "action") found |= explanation.add_action(*id);
+    if ((kind.empty() && !found) || kind == "flow") {
+      found |= explanation.add_flow(d.chain.intake().flows().find(*id));
+    }
+  } else if (const auto address = parse_ip_address(rest); address) {
+    found = explanation.add_device(*address);
+  } else {
+    found = explanation.add_flow(flow_of_ends(d, rest));
+  }
+  if (!found) {
+    return refusal(404, fmt::format("nothing is known of '{}'; give the number of an alert, action "
+                                    "or flow, an address, or src:port->dst:port",
+                                    about.substr(0, 100)));
+  }
+  return explanation.finish();
+}
+
+}  // namespace weir::operate

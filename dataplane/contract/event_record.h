@@ -40,7 +40,7 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) == 16);
 
-using FlowId = uint64_t;  // unique while the data plane runs: worker in the top 8 bits
+using FlowId = uint64_t;  // unique: worker in the top 8 bits, then 8 of the epoch
 
 using MacAddress = std::array<uint8_t, 6>;
 

@@ -109,8 +109,9 @@ struct EndedFlow {
 
 class FlowTable {
  public:
-  // seed: makes collisions unpredictable from outside; any value gives the same results.
-  FlowTable(const FlowSettings& settings, uint8_t worker, uint64_t seed);
+  // id_base: the first id is one more. seed: makes collisions unpredictable from outside; any value
+  // gives the same results.
+  FlowTable(const FlowSettings& settings, FlowId id_base, uint64_t seed);
   static uint64_t bytes_for(uint64_t flows_max) noexcept;
 
   uint32_t find(const FlowKey& key) const noexcept { return find(key, hash(key)); }
@@ -168,7 +169,7 @@ class FlowTable {
   }
   void await_answer(uint32_t index, TimeNs now) noexcept;
 
-  FlowId next_id() noexcept { return (uint64_t{worker_} << 56) | ++last_id_; }
+  FlowId next_id() noexcept { return ++last_id_; }
   const FlowSettings& settings() const noexcept { return settings_; }
 
  private:
@@ -194,7 +195,6 @@ class FlowTable {
   uint32_t find_in(uint64_t bucket, uint16_t tag, const FlowKey& key) const noexcept;
 
   FlowSettings settings_;
-  uint8_t worker_;
   uint64_t seed_;
   uint32_t capacity_;
   uint64_t bucket_mask_;
@@ -209,7 +209,7 @@ class FlowTable {
   uint32_t high_water_ = 0;              // slots from here on were never used
   uint32_t sweep_at_ = 0;
   uint32_t evict_at_ = 0;
-  FlowId last_id_ = 0;
+  FlowId last_id_;
 };
 
 // The ends of a flow as records tell them: src is the initiator.

@@ -6,17 +6,12 @@
 #include <bit>
 
 #include "dataplane/base/check.h"
+#include "dataplane/base/hash.h"
 #include "dataplane/flow/flow.h"
 
 namespace weir {
 
 namespace {
-
-// Folded 64x64 multiply, as in wyhash and its kin: two inputs, well mixed, 4 cycles.
-uint64_t mix(uint64_t a, uint64_t b) noexcept {
-  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
 
 uint64_t buckets_for(uint64_t flows_max) noexcept {
   return std::bit_ceil(std::max<uint64_t>(flows_max, 16) * 2 / 8);
@@ -24,9 +19,8 @@ uint64_t buckets_for(uint64_t flows_max) noexcept {
 
 }  // namespace
 
-FlowTable::FlowTable(const FlowSettings& settings, uint8_t worker, uint64_t seed)
+FlowTable::FlowTable(const FlowSettings& settings, FlowId id_base, uint64_t seed)
     : settings_(settings),
-      worker_(worker),
       seed_(seed),
       capacity_(static_cast<uint32_t>(std::clamp<uint64_t>(settings.flows_max, 16, 1u << 28))),
       bucket_mask_(buckets_for(capacity_) - 1),
@@ -35,7 +29,8 @@ FlowTable::FlowTable(const FlowSettings& settings, uint8_t worker, uint64_t seed
       cold_(std::make_unique<FlowCold[]>(capacity_)),
       free_(std::make_unique<uint32_t[]>(capacity_)),
       waiting_(std::make_unique<Waiting[]>(capacity_)),
-      free_count_(capacity_) {
+      free_count_(capacity_),
+      last_id_(id_base) {
   for (uint32_t i = 0; i < capacity_; ++i) free_[i] = capacity_ - 1 - i;  // low slots first
 }
 
@@ -47,10 +42,10 @@ uint64_t FlowTable::bytes_for(uint64_t flows_max) noexcept {
 uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
   uint64_t w[6];
   std::memcpy(w, &key, sizeof w);
-  const uint64_t a = mix(w[0] ^ seed_, w[1] ^ 0xa0761d6478bd642full);
-  const uint64_t b = mix(w[2] ^ 0xe7037ed1a0b428dbull, w[3] ^ seed_);
-  const uint64_t c = mix(w[4] ^ 0x8ebc6af09c88c6e3ull, w[5] ^ 0x589965cc75374cc3ull);
-  return mix(a ^ 0x1d8e4e27c47d124full, b ^ std::rotl(c, 23));
+  const uint64_t a = hash_mix(w[0] ^ seed_, w[1] ^ 0xa0761d6478bd642full);
+  const uint64_t b = hash_mix(w[2] ^ 0xe7037ed1a0b428dbull, w[3] ^ seed_);
+  const uint64_t c = hash_mix(w[4] ^ 0x8ebc6af09c88c6e3ull, w[5] ^ 0x589965cc75374cc3ull);
+  return hash_mix(a ^ 0x1d8e4e27c47d124full, b ^ std::rotl(c, 23));
 }
 
 void FlowTable::prefetch_bucket(uint64_t hash) const noexcept {

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/base/hash.h"
 #include "dataplane/io/capture.h"
 
 namespace weir {
@@ -267,10 +268,10 @@ bool CaptureReader::read_interface(std::span<const uint8_t> block) {
 }
 
 TimeNs CaptureReader::to_ns(uint64_t ticks, const Interface& i) const noexcept {
-  const auto ns = static_cast<unsigned __int128>(ticks) * 1'000'000'000u / i.ticks_per_second;
+  const auto ns = static_cast<uint128>(ticks) * 1'000'000'000u / i.ticks_per_second;
   // An offset beyond any date is dropped rather than overflowed.
   const bool sane = i.offset_seconds > -(1ll << 32) && i.offset_seconds < (1ll << 32);
-  const auto bounded = static_cast<TimeNs>(std::min<unsigned __int128>(ns, INT64_MAX / 2));
+  const auto bounded = static_cast<TimeNs>(std::min<uint128>(ns, INT64_MAX / 2));
   return bounded + (sane ? i.offset_seconds * kNsPerSecond : 0);
 }
 

@@ -28,6 +28,7 @@ class Worker {
                                                 std::vector<WorkerWire> wires,
                                                 const Published<LoadedRules>& rules,
                                                 uint64_t seed);
+  ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
     uint64_t flow_table, verdicts, classifier;

@@ -11,6 +11,12 @@ constexpr uint32_t kCommandsPerPoll = 64;
 constexpr uint32_t kSweepPerPoll = 64;      // flow slots looked at for expiry
 constexpr uint32_t kUnansweredPerPoll = 64;
 constexpr uint32_t kPublishEvery = 64;      // polls
+// Unique among workers and across restarts of the data plane: logs outlive both.
+FlowId first_flow_id(uint8_t worker, const Segment& segment) noexcept {
+  const uint64_t epoch = segment.header().dataplane.epoch.load(std::memory_order_relaxed);
+  return FlowId{worker} << 56 | (epoch & 0xff) << 48;
+}
+
 constexpr uint32_t kCpuEvery = 1024;        // polls; reading the thread's CPU clock is a system call
 
 }  // namespace
@@ -36,13 +42,15 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       settings_(segment.settings()),
       wires_(std::move(wires)),
       rules_(rules),
-      flows_(settings_.flow, index, seed),
+      flows_(settings_.flow, first_flow_id(index, segment), seed),
       verdicts_(settings_.verdicts_max),
       events_(segment.event_ring(index), share_.stats, index, settings_.reports_per_second),
       burst_(std::make_unique<Burst>()) {
   share_.stats.flow_table_bytes.set(FlowTable::bytes_for(settings_.flow.flows_max));
   share_.stats.verdict_table_bytes.set(Verdicts::bytes_for(settings_.verdicts_max));
 }
+
+Worker::~Worker() = default;
 
 Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
                                                std::vector<WorkerWire> wires,

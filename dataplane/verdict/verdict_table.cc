@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "dataplane/base/check.h"
+#include "dataplane/base/hash.h"
 
 namespace weir {
 
@@ -43,11 +44,6 @@ bool matches_one_way(const VerdictMatch& m, const VerdictSubject& s) noexcept {
          (m.dst_port == 0 || m.dst_port == s.dst_port) &&
          (m.app == 0 || m.app == s.app || m.app == s.app_master) &&
          (m.proto == 0 || m.proto == s.proto);
-}
-
-uint64_t mix(uint64_t a, uint64_t b) noexcept {
-  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
 uint64_t chains_for(uint32_t verdicts_max) noexcept {
@@ -113,8 +109,8 @@ uint64_t VerdictTable::hash(uint32_t shape, const VerdictMatch& key) const noexc
   std::memcpy(w + 2, key.dst.address.bytes.data(), 16);
   const uint64_t rest = uint64_t{key.src_port} << 48 | uint64_t{key.dst_port} << 32 |
                         uint64_t{key.app} << 16 | uint64_t{key.proto} << 8 | shape;
-  return mix(mix(w[0] ^ 0xa0761d6478bd642full, w[1] ^ 0xe7037ed1a0b428dbull) ^ rest,
-             mix(w[2] ^ 0x8ebc6af09c88c6e3ull, w[3] ^ 0x589965cc75374cc3ull) ^
+  return hash_mix(hash_mix(w[0] ^ 0xa0761d6478bd642full, w[1] ^ 0xe7037ed1a0b428dbull) ^ rest,
+             hash_mix(w[2] ^ 0x8ebc6af09c88c6e3ull, w[3] ^ 0x589965cc75374cc3ull) ^
                  0x1d8e4e27c47d124full) &
          chain_mask_;
 }

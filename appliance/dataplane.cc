@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/dataplane.h"
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <new>
+
+namespace weir {
+
+namespace {
+
+constexpr TimeNs kLookEveryNs = 5 * kNsPerMs;       // main thread: rule slot, stop signal
+constexpr TimeNs kRefreshEveryNs = 500 * kNsPerMs;  // link state, heartbeat
+constexpr TimeNs kGraceNs = 5 * kNsPerSecond;       // a worker that does not pass by then is stuck
+constexpr uint32_t kSpinPolls = 200;                // empty rounds before a worker on a shared core naps
+constexpr long kNapNs = 20'000, kNapLongNs = 100'000;
+constexpr uint32_t kShortNaps = 200;
+
+volatile sig_atomic_t stop_signal = 0;  // the one place where a handler may write
+void on_stop(int) { stop_signal = 1; }
+
+void nap(long ns) {
+  const timespec t{.tv_sec = 0, .tv_nsec = ns};
+  nanosleep(&t, nullptr);
+}
+
+Result<std::vector<uint8_t>> read_image(const std::string& path) {
+  std::error_code code;
+  const uint64_t bytes = std::filesystem::file_size(path, code);
+  if (code) return fail("cannot read " + path + ": " + code.message());
+  if (bytes > kRuleImageBytesMax) return fail(path + " is longer than a rule image may be");
+  std::vector<uint8_t> image(bytes);
+  std::ifstream in(path, std::ios::binary);
+  in.read(reinterpret_cast<char*>(image.data()), static_cast<std::streamsize>(bytes));
+  if (in.gcount() != static_cast<std::streamsize>(bytes)) return fail("cannot read " + path);
+  return image;
+}
+
+}  // namespace
+
+Dataplane::Dataplane(Segment segment, std::string folder)
+    : segment_(std::move(segment)), folder_(std::move(folder)) {}
+
+Result<std::unique_ptr<Dataplane>> Dataplane::create(const std::string& segment_path) {
+  auto segment = Segment::attach(segment_path);
+  if (!segment) return tl::make_unexpected(segment.error());
+  const std::string folder = std::filesystem::path(segment_path).parent_path();
+  std::unique_ptr<Dataplane> self(new Dataplane(std::move(*segment), folder));
+  if (auto opened = self->open(); !opened) return tl::make_unexpected(opened.error());
+  return self;
+}
+
+Result<void> Dataplane::open() {
+  const Settings& s = segment_.settings();
+  Presence& me = segment_.header().dataplane;
+  me.pid.store(static_cast<uint32_t>(getpid()), std::memory_order_relaxed);
+  me.epoch.fetch_add(1, std::memory_order_relaxed);
+  me.started_ns.store(segment_.clock().now(), std::memory_order_relaxed);
+  me.state.store(ProgramState::kStarting, std::memory_order_release);  // control: acquire
+  // What a predecessor left: its counters would not add up with packets that died with it, and its
+  // rules are loaded anew.
+  for (uint32_t i = 0; i < segment_.workers(); ++i) {
+    new (&segment_.worker(i).stats) StatsPage;
+    segment_.worker(i).mailbox.reset();
+  }
+  segment_.header().rules.loaded_generation.store(0, std::memory_order_relaxed);
+  segment_.header().rules.answered_generation.store(0, std::memory_order_release);
+  std::string memory;
+  auto environment = DpdkEnvironment::start(s, memory);
+  if (!environment) return tl::make_unexpected(environment.error());
+  environment_ = std::move(*environment);
+  std::vector<std::vector<WorkerWire>> shares(s.workers);
+  for (uint32_t w = 0; w < s.wires; ++w) {
+    auto wire = DpdkWire::open(s, w);
+    if (!wire) return tl::make_unexpected(wire.error());
+    shares[w % s.workers].push_back({static_cast<uint8_t>(w), wire->get()});
+    std::printf("wire %s: %s <-> %s, %s\n", s.wire[w].name, (*wire)->describe(Side::kA).c_str(),
+                (*wire)->describe(Side::kB).c_str(),
+                std::string(mode_name(s.wire[w].mode)).c_str());
+    wires_.push_back(std::move(*wire));
+  }
+  for (uint32_t i = 0; i < s.workers; ++i) {
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15ull;
+    auto worker = Worker::create(static_cast<uint8_t>(i), segment_, std::move(shares[i]), rules_,
+                                 seed);
+    if (!worker) return tl::make_unexpected(worker.error());
+    workers_.push_back(std::move(*worker));
+  }
+  workers_[0]->classifier().write_names(segment_.app_names());
+  const Worker::Memory m = Worker::memory_for(s);
+  std::printf("memory: %s; each of %u worker%s: %llu MiB for %llu flows, %llu MiB for %u verdicts, "
+              "%llu MiB for classification\n",
+              memory.c_str(), s.workers, s.workers == 1 ? "" : "s",
+              static_cast<unsigned long long>(m.flow_table >> 20),
+              static_cast<unsigned long long>(s.flow.flows_max),
+              static_cast<unsigned long long>(m.verdicts >> 20), s.verdicts_max,
+              static_cast<unsigned long long>(m.classifier >> 20));
+  std::fflush(stdout);
+  return {};
+}
+
+Dataplane::~Dataplane() {
+  workers_.clear();
+  delete rules_.replace(nullptr);
+  segment_.header().dataplane.state.store(ProgramState::kAbsent, std::memory_order_release);
+}
+
+void Dataplane::work(uint32_t i) {
+  const IdlePolicy policy = segment_.settings().idle;
+  const bool may_nap = policy == IdlePolicy::kSleep ||
+                       (policy == IdlePolicy::kAuto && !environment_->is_isolated(i));
+  prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);  // naps of 20 us, not 20 + the default 50
+  const PacketClock clock = segment_.clock();
+  Worker& worker = *workers_[i];
+  StatsPage& stats = segment_.worker(i).stats;
+  quiescence_.join(i);
+  uint32_t empty = 0;
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    const uint32_t n = worker.poll(clock.now());
+    quiescence_.quiescent(i);
+    empty = n != 0 ? 0 : empty + 1;
+    if (!may_nap || empty < kSpinPolls) continue;
+    stats.sleeps.add();
+    nap(empty < kSpinPolls + kShortNaps ? kNapNs : kNapLongNs);
+  }
+  worker.finish(clock.now());
+  quiescence_.leave(i);
+}
+
+void Dataplane::run() {
+  signal(SIGTERM, on_stop);
+  signal(SIGINT, on_stop);
+  signal(SIGHUP, SIG_IGN);
+  unsigned lcore = 0;
+  RTE_LCORE_FOREACH_WORKER(lcore) {
+    rte_eal_remote_launch(
+        [](void* self) {
+          static_cast<Dataplane*>(self)->work(rte_lcore_id() - 1);
+          return 0;
+        },
+        this, lcore);
+  }
+  beat();
+  segment_.header().dataplane.state.store(ProgramState::kRunning, std::memory_order_release);
+  TimeNs refreshed = 0;
+  while (stop_signal == 0) {
+    nap(kLookEveryNs);
+    look_for_rules();
+    const TimeNs now = clock_ns(CLOCK_MONOTONIC);
+    if (now - refreshed < kRefreshEveryNs) continue;
+    refreshed = now;
+    beat();
+    for (auto& wire : wires_) wire->refresh();
+  }
+  segment_.header().dataplane.state.store(ProgramState::kStopping, std::memory_order_release);
+  stopping_.store(true, std::memory_order_relaxed);
+  rte_eal_mp_wait_lcore();
+}
+
+void Dataplane::beat() {
+  segment_.header().dataplane.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC),
+                                                 std::memory_order_relaxed);
+}
+
+void Dataplane::look_for_rules() {
+  RuleSlot& slot = segment_.header().rules;
+  // acquire pairs with control's release: the image file is complete.
+  const uint64_t wanted = slot.requested_generation.load(std::memory_order_acquire);
+  if (wanted == slot.answered_generation.load(std::memory_order_relaxed)) return;
+  const Result<void> loaded = load_rules(wanted);
+  std::memset(slot.answer, 0, sizeof slot.answer);
+  if (!loaded) std::strncpy(slot.answer, loaded.error().text().c_str(), sizeof slot.answer - 1);
+  if (loaded) slot.loaded_generation.store(wanted, std::memory_order_relaxed);
+  slot.answered_generation.store(wanted, std::memory_order_release);
+}
+
+Result<void> Dataplane::load_rules(uint64_t generation) {
+  auto image = read_image(folder_ + "/rules-" + std::to_string(generation) + ".img");
+  if (!image) return tl::make_unexpected(image.error());
+  auto rules = LoadedRules::load(*image, segment_.workers());
+  if (!rules) return tl::make_unexpected(rules.error());
+  if ((*rules)->generation() != generation) {
+    return fail("the image says to be generation " + std::to_string((*rules)->generation()));
+  }
+  const LoadedRules* old = rules_.replace(rules->release());
+  const uint64_t era = quiescence_.advance();
+  const TimeNs began = clock_ns(CLOCK_MONOTONIC);
+  while (!quiescence_.has_passed(era)) {
+    if (clock_ns(CLOCK_MONOTONIC) - began > kGraceNs) {
+      std::fprintf(stderr, "a worker has not moved for 5 s: the old rules stay in memory\n");
+      return {};
+    }
+    nap(kNapNs);
+    beat();
+  }
+  delete old;
+  return {};
+}
+
+}  // namespace weir

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packet process as a whole: opens what the segment's settings name, runs one worker per lcore, and
+// looks after them from the main thread: rule images, link state, heartbeat. Reads no file of the
+// operator's and opens no socket. Called by weir-dataplane's main alone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dataplane/contract/segment.h"
+#include "dataplane/io/dpdk.h"
+#include "dataplane/pipeline/pipeline.h"
+
+namespace weir {
+
+class Dataplane {
+ public:
+  // segment_path: also tells the folder where rule images are.
+  static Result<std::unique_ptr<Dataplane>> create(const std::string& segment_path);
+  ~Dataplane();
+
+  // Until SIGTERM or SIGINT.
+  void run();
+
+ private:
+  explicit Dataplane(Segment segment, std::string folder);
+  Result<void> open();
+  void work(uint32_t worker);
+  void look_for_rules();
+  Result<void> load_rules(uint64_t generation);
+  void beat();
+
+  Segment segment_;
+  std::string folder_;
+  // Declared in the order of their making: workers go before wires, wires before the environment.
+  std::unique_ptr<DpdkEnvironment> environment_;
+  std::vector<std::unique_ptr<DpdkWire>> wires_;
+  Published<LoadedRules> rules_;
+  Quiescence quiescence_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<bool> stopping_{false};   // main: rw, workers: ro
+};
+
+}  // namespace weir

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wires over DPDK ports. Everything here happens on the main thread at start, except DpdkWire's
+// receive, transmit and inject, which belong to the one worker that polls the wire.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/result.h"
+#include "dataplane/contract/settings.h"
+#include "dataplane/io/io.h"
+
+struct rte_mempool;
+
+namespace weir {
+
+// DPDK's environment: memory, lcores, devices. One per process, once.
+class DpdkEnvironment {
+ public:
+  // One lcore per worker (1..workers), the main thread on lcore 0. note: one line about memory, for
+  // people.
+  static Result<std::unique_ptr<DpdkEnvironment>> start(const Settings& settings,
+                                                        std::string& note);
+  ~DpdkEnvironment();
+  // Whether worker i has its core to itself (kernel command line isolcpus), so may spin.
+  bool is_isolated(uint32_t worker) const noexcept { return isolated_[worker]; }
+
+ private:
+  DpdkEnvironment() noexcept = default;
+  std::vector<bool> isolated_;
+};
+
+class DpdkWire final : public WireIo {
+ public:
+  static Result<std::unique_ptr<DpdkWire>> open(const Settings& settings, uint32_t wire);
+  ~DpdkWire() override;
+
+  uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override;
+  void transmit(Side from, std::span<const PacketView> packets,
+                std::span<Reason> reasons) override;
+  bool inject(Side side, std::span<const uint8_t> frame, TimeNs now) override;
+  LinkType link() const override { return LinkType::kEthernet; }
+  uint64_t missed(Side side) const override;
+  bool is_link_up(Side side) const override;
+
+  // Main thread: asks the ports for link state and missed frames.
+  void refresh();
+  // "eth1 (net_af_xdp, MTU 1500)"
+  std::string describe(Side side) const;
+
+ private:
+  struct Port {
+    uint16_t id = 0;
+    uint32_t frame_bytes_max = 0;      // longest frame it sends
+    uint16_t mtu = 0;
+    std::string name, driver;
+    bool is_started = false;
+    std::atomic<uint64_t> missed{0};   // main: rw, worker: ro
+    std::atomic<bool> link_up{true};   // main: rw, worker: ro
+  };
+  DpdkWire() noexcept = default;
+  Result<void> open_port(const Settings& settings, uint32_t wire, Side side);
+
+  Port ports_[2];
+  rte_mempool* pool_ = nullptr;
+};
+
+}  // namespace weir

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/io/dpdk_names.h"
+
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace weir {
+
+namespace {
+
+// AF_PACKET rings: frames must hold the MTU, or the driver cuts them; the driver's default of 512
+// frames loses under bursts.
+std::string af_packet_ring(uint32_t mtu) {
+  return mtu <= 1500 ? "framesz=2048,framecnt=4096,blocksz=65536"
+                     : "framesz=16384,framecnt=1024,blocksz=65536";
+}
+
+}  // namespace
+
+Result<uint32_t> prepare_interface(const std::string& name) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(std::string("no socket: ") + std::strerror(errno));
+  ifreq request{};
+  std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
+  uint32_t mtu = 0;
+  bool good = ioctl(fd, SIOCGIFMTU, &request) == 0;
+  if (good) mtu = static_cast<uint32_t>(request.ifr_mtu);
+  if (good) good = ioctl(fd, SIOCGIFFLAGS, &request) == 0;
+  if (good && (request.ifr_flags & IFF_UP) == 0) {
+    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+    good = ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+  }
+  const int code = errno;
+  close(fd);
+  if (!good) return fail("interface " + name + " cannot be used: " + std::strerror(code));
+  return mtu;
+}
+
+std::string device_name(const PortSettings& port, uint32_t wire, Side side) {
+  const std::string number = std::to_string(wire * 2 + index(side));
+  switch (port.kind) {
+    case PortKind::kAfXdp: return "net_af_xdp" + number;
+    case PortKind::kAfPacket: return "net_af_packet" + number;
+    case PortKind::kPci: return port.name;
+    case PortKind::kVdev: break;
+  }
+  const std::string text = port.name;
+  return text.substr(0, text.find(','));
+}
+
+std::string vdev_arguments(const PortSettings& port, uint32_t wire, Side side) {
+  const std::string name = device_name(port, wire, side);
+  if (port.kind == PortKind::kVdev) return port.name;
+  if (port.kind == PortKind::kAfXdp) return name + ",iface=" + port.name;
+  const Result<uint32_t> mtu = prepare_interface(port.name);
+  return name + ",iface=" + port.name + ",qdisc_bypass=1," + af_packet_ring(mtu ? *mtu : 1500);
+}
+
+}  // namespace weir

@@ -51,7 +51,8 @@ with wire(attacker=True, rules=RULES) as (lab_, weir_):
                            'drop tcp any any - any 80 (msg:"x"; sid:7;)\n')
     done = weir_.ask('rules', 'reload')
     said = (done.stderr + done.stdout).strip()
-    check(done.returncode == 1 and re.search(r'lab\.rules:2:\d+', said), f'a bad rule is refused with its place: {said}')
+    placed = re.search(r'lab\.rules:2:\d+', said)
+    check(done.returncode == 1 and placed, f'a bad rule is refused with its place: {said}')
     check(page(lab_, 'client', 'new-word')[0] == 28 and page(lab_, 'client', '')[0] == 0, 'and the old ones stay')
     check(weir_.status()['rules']['generation'] == generation, 'no new generation')
 

@@ -35,7 +35,8 @@ def both_ways(lab, what):
 
 def testpmd(lab):
     process = lab.start('dut', ['dpdk-testpmd', '--file-prefix', f'{lab.prefix}-pmd', '-l', '0,1', '--no-pci',
-                                '--no-huge', '-m', '256', '--vdev', 'net_af_xdp0,iface=d0', '--vdev', 'net_af_xdp1,iface=d1', '--',
+                                '--no-huge', '-m', '256', '--vdev', 'net_af_xdp0,iface=d0',
+                                '--vdev', 'net_af_xdp1,iface=d1', '--',
                                 '--forward-mode=io', '--total-num-mbufs=32768', '--auto-start', '--stats-period', '60'])
     try:
         return both_ways(lab, 'testpmd')

@@ -22,6 +22,7 @@ namespace {
 constexpr TimeNs kLookEveryNs = 5 * kNsPerMs;       // main thread: rule slot, stop signal
 constexpr TimeNs kRefreshEveryNs = 500 * kNsPerMs;  // link state, heartbeat
 constexpr TimeNs kGraceNs = 5 * kNsPerSecond;       // a worker that does not pass by then is stuck
+constexpr TimeNs kFarewellNs = 2 * kNsPerSecond;
 constexpr uint32_t kSpinPolls = 200;                // empty rounds before a worker on a shared core naps
 constexpr long kNapNs = 20'000, kNapLongNs = 100'000;
 constexpr uint32_t kShortNaps = 200;
@@ -134,7 +135,15 @@ void Dataplane::work(uint32_t i) {
     stats.sleeps.add();
     nap(empty < kSpinPolls + kShortNaps ? kNapNs : kNapLongNs);
   }
-  worker.finish(clock.now());
+  // The last word on each flow, as fast as control takes it; without control it does not wait long.
+  const TimeNs give_up_ns = clock.now() + kFarewellNs;
+  const RingIndexes& ring = segment_.worker(i).ring;
+  while (!worker.finish(clock.now(), 1024)) {
+    const auto waiting = [&ring] {
+      return ring.tail.load(std::memory_order_relaxed) - ring.head.load(std::memory_order_relaxed);
+    };
+    while (waiting() > kEventRingBytes / 2 && clock.now() < give_up_ns) nap(kNapNs);
+  }
   quiescence_.leave(i);
 }
 

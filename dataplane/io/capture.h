@@ -98,8 +98,7 @@ class CaptureWriter {
   ~CaptureWriter();
   void begin(std::span<const uint8_t> file_header) { write(file_header); }
   void copy(const CapturedFrame& frame, bool is_sent);
-  void add(const CaptureReader& source, std::span<const uint8_t> frame, TimeNs time_ns,
-           uint32_t interface);
+  void add(const CaptureReader& source, std::span<const uint8_t> frame, TimeNs time_ns);
   // Flushes and says whether every byte reached the file.
   Result<void> finish(std::span<const uint8_t> trailer);
 

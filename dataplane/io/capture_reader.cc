@@ -62,7 +62,7 @@ Result<CaptureReader> CaptureReader::open(const std::string& path) {
     return wrong("is empty: a capture begins with a header");
   }
   const auto length = static_cast<size_t>(info.st_size);
-  void* memory = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd, 0);
+  void* memory = mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
   const int code = errno;
   close(fd);
   if (memory == MAP_FAILED) return wrong(std::string("cannot be read: ") + std::strerror(code));

@@ -42,7 +42,7 @@ void CaptureWriter::copy(const CapturedFrame& frame, bool is_sent) {
 }
 
 void CaptureWriter::add(const CaptureReader& source, std::span<const uint8_t> frame,
-                        TimeNs time_ns, uint32_t interface) {
+                        TimeNs time_ns) {
   const bool big = source.is_big_endian();
   const auto length = static_cast<uint32_t>(frame.size());
   std::vector<uint8_t> record;
@@ -56,7 +56,6 @@ void CaptureWriter::add(const CaptureReader& source, std::span<const uint8_t> fr
     record.insert(record.end(), frame.begin(), frame.end());
   } else {
     // A simple packet block carries no time but fits whatever resolution the interface declared.
-    static_cast<void>(interface);
     const uint32_t padded = (length + 3) / 4 * 4;
     put32(record, 3, big);
     put32(record, 16 + padded, big);

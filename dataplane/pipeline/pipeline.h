@@ -40,8 +40,9 @@ class Worker {
   // clock.
   uint32_t poll(TimeNs now);
 
-  // The end: tells of every flow that still lives.
-  void finish(TimeNs now);
+  // The end: tells of at most flows_max flows that still live and forgets them. false: there are
+  // more; call again when the ring has room.
+  bool finish(TimeNs now, uint32_t flows_max);
 
   // Counters into the StatsPage; poll() does it now and then, this does it now.
   void publish_stats();
@@ -73,6 +74,7 @@ class Worker {
   std::unique_ptr<Burst> burst_;
   uint64_t packets_seen_ = 0;
   uint64_t polls_ = 0;
+  uint32_t finish_at_ = 0;
 };
 
 }  // namespace weir

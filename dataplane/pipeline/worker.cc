@@ -246,16 +246,19 @@ void Worker::keep_house(TimeNs now) {
       });
 }
 
-void Worker::finish(TimeNs now) {
-  for (uint32_t i = 0; i < flows_.capacity(); ++i) {
-    if (flows_.flow(i).id == 0) continue;
-    const bool closed = flows_.flow(i).state == FlowState::kClosed;
-    end_flow(flows_.flow(i), flows_.cold(i), closed ? EndReason::kClosed : EndReason::kShutdown,
-             now);
-    flows_.erase(i);
+bool Worker::finish(TimeNs now, uint32_t flows_max) {
+  uint32_t told = 0;
+  for (; finish_at_ < flows_.capacity() && told < flows_max; ++finish_at_) {
+    Flow& f = flows_.flow(finish_at_);
+    if (f.id == 0) continue;
+    const bool closed = f.state == FlowState::kClosed;
+    end_flow(f, flows_.cold(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown, now);
+    flows_.erase(finish_at_);
     ++track_stats_.ended;
+    ++told;
   }
   publish_stats();
+  return finish_at_ >= flows_.capacity();
 }
 
 void Worker::publish_stats() {

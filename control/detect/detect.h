@@ -109,7 +109,6 @@ class Detector {
   struct Opened {
     AlertId id = 0;
     TimeNs first_ns = 0, last_ns = 0;
-    uint64_t told = 0;
   };
   Alert* open_alert(const OpenKey& key, TimeNs time_ns, TimeNs quiet_ns, TimeNs longest_ns);
   Alert& raise(const OpenKey& key, TimeNs time_ns, TimeNs now);

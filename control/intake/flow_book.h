@@ -48,11 +48,14 @@ class FlowBook {
   // The counters as of the record before this one (zero if none was seen).
   FlowCounters reported(const FlowReport& r);
   void ended(const FlowReport& r);
+  // Forgets up to `most` live ones that nothing was heard of since `before_ns`: their end was lost.
+  int prune(TimeNs before_ns, int most);
   void forget_live();  // the data plane restarted: its flow ids begin anew
 
  private:
   using Table = BoundedTable<FlowId, BookedFlow, FlowIdHash>;
   Table live_, ended_;
+  TimeNs begin_ns_ = 0;  // of the first record: what flows did before was counted by someone else
 };
 
 }  // namespace weir

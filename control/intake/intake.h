@@ -9,6 +9,7 @@
 // family; so the MAC of a gateway never makes one device of all that is behind it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -28,13 +29,14 @@ class Intake {
   // Drop, VerdictReport, AddressClaim, AnomalyRecord). Returns how many.
   template <class Next>
   int do_work(Next&& next) {
+    watch_data_plane();
     int taken = 0;
     for (uint32_t w = 0; w < segment_.workers(); ++w) {
       taken += static_cast<int>(
           rings_[w].pop(settings_.records_per_step,
                         [&](const uint8_t* bytes, uint32_t length) { take(bytes, length, next); }));
     }
-    return taken;
+    return taken + flows_.prune(latest_ns_ - flow_silence_ns_, 16);
   }
   // One record, wherever it comes from. false: not a record of this version (counted).
   template <class Next>
@@ -45,9 +47,10 @@ class Intake {
   const FlowBook& flows() const noexcept { return flows_; }
   FlowBook& flows() noexcept { return flows_; }
   uint64_t records() const noexcept { return records_; }
-  uint64_t malformed() const noexcept { return malformed_; }  // and rings found corrupt
+  uint64_t malformed() const noexcept;  // and times a ring was found corrupt
 
  private:
+  void watch_data_plane();
   void note(const FlowStart& r);
   void note(const FlowUpdate& r);
   void note(const FlowEnd& r);
@@ -63,12 +66,16 @@ class Intake {
   Inventory inventory_;
   FlowBook flows_;
   uint64_t records_ = 0, malformed_ = 0;
+  uint64_t epoch_ = 0;           // of the data plane whose flows are in the book
+  TimeNs latest_ns_ = 0;         // packet clock of the latest record
+  TimeNs flow_silence_ns_ = 0;   // a live flow is reported at least this often
 };
 
 template <class T, class Next>
 bool Intake::take_as(const uint8_t* bytes, uint32_t length, RecordType type, Next&& next) {
   const T* record = record_as<T>(bytes, length, type);
   if (record == nullptr) return false;
+  latest_ns_ = std::max(latest_ns_, record->header.time_ns);
   note(*record);
   next.on(*record);
   return true;

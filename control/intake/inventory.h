@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "dataplane/base/bounded_table.h"
@@ -42,6 +43,9 @@ struct ServicePort {
   auto operator<=>(const ServicePort&) const noexcept = default;
 };
 
+// "tcp port 445", "udp port 53", "ping", "protocol 47": as titles and reasons say it.
+std::string service_words(uint8_t proto, uint16_t port);
+
 // Roles seen by behaviour, as bits.
 constexpr uint8_t kRoleGateway = 1;   // its MAC carries the traffic of many other addresses
 constexpr uint8_t kRoleResolver = 2;  // answers DNS to at least three addresses
@@ -64,6 +68,7 @@ struct Device {
   std::vector<ServicePort> ports_used;    // was answered by; sorted
   std::vector<uint32_t> peer_hashes;      // first 32 distinct peers
   std::vector<uint8_t> peer_registers;    // HyperLogLog beyond that; empty until needed
+  void add_peer(const IpAddress& peer);
   uint32_t peers() const noexcept;        // exact up to 32, then within about 7 %
 };
 
@@ -102,7 +107,7 @@ class Inventory {
   };
   Device* admit(const IpAddress& a, TimeNs time_ns);
   void seen_with_mac(Device& d, const MacAddress& mac);
-  void became_gateway(const MacUse& use);
+  void became_gateway(MacUse& use);
 
   NetworkSet internal_;
   BoundedTable<IpAddress, Device, AddressHash> devices_;

@@ -78,8 +78,8 @@ struct Score {
                              // the wait for it ended
   TimeNs flow_first_ns = 0;  // when the flow that decided began
   TimeNs since_ns = 0;       // first failure of this scan; rarity: time_ns
-  uint32_t failures = 0, successes = 0;  // first contacts of this scan
-  uint32_t hosts = 0, ports = 0;         // distinct among the remembered failures
+  uint32_t failures = 0, successes = 0;  // first contacts since this scan's last score
+  uint32_t hosts = 0, ports = 0;         // distinct among its latest failures
   std::vector<ScoreReason> reasons;      // most telling first
 };
 
@@ -112,7 +112,7 @@ class Learner {
   std::vector<KnownService> known_good(const IpAddress& source, TimeNs before_ns,
                                        size_t most) const;
   // The operator says this source's scans are its normal life until then: no walk is kept for it.
-  void excuse(const IpPrefix& who, TimeNs until_ns);
+  void excuse(const IpPrefix& who, TimeNs until_ns, TimeNs now);
 
   // Baselines as bytes, in kSnapshotParts independent parts so that saving never stalls the thread.
   // restore() takes each part that snapshot() gave, in order; refuses what is not one, changing

@@ -100,11 +100,6 @@ void check_contents(RuleReader& reader, const ParsedRule& rule,
                    "startswith says already where this content is; expected no offset, depth, "
                    "distance or within");
     }
-    if (c.endswith && (c.offset.has_value() || relative)) {
-      reader.error(at,
-                   "endswith says already where this content is; expected no offset, distance or "
-                   "within");
-    }
     if (c.depth.has_value() && *c.depth < length) {
       reader.error(at, "depth " + std::to_string(*c.depth) +
                            " has no room for this content; "

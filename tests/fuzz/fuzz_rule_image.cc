@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a rule image: two of length, the image, then a payload. Length and checksum are made
+// right first, or nothing would be reached behind them. What is believed is matched from.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "dataplane/match/match.h"
+
+namespace {
+
+void demand(bool holds) {
+  if (!holds) std::abort();
+}
+
+void seal(std::vector<uint8_t>& image) {
+  if (image.size() < sizeof(weir::ImageHeader)) return;
+  const uint64_t bytes = image.size();
+  std::memcpy(image.data() + offsetof(weir::ImageHeader, total_bytes), &bytes, sizeof bytes);
+  const uint64_t sum = weir::image_checksum(image);
+  std::memcpy(image.data() + offsetof(weir::ImageHeader, checksum), &sum, sizeof sum);
+}
+
+void ask(const weir::LoadedRules& rules, std::span<const uint8_t> payload, uint8_t proto, bool v6) {
+  // A copy of its own, so that a byte read beyond it is seen.
+  const std::vector<uint8_t> bytes(payload.begin(), payload.end());
+  weir::PacketView view;
+  view.data = bytes.data();
+  view.bytes = view.wire_bytes = static_cast<uint32_t>(bytes.size());
+  weir::Headers headers;
+  headers.flags = weir::kHasIp | weir::kHasL4;
+  headers.proto = proto;
+  headers.ip_version = v6 ? 6 : 4;
+  const uint8_t address[16] = {10, 0, 0, 1};
+  headers.src = v6 ? weir::IpAddress::from_v6(address) : weir::IpAddress::from_v4(address);
+  headers.dst = headers.src;
+  headers.src_port = 1024;
+  headers.dst_port = 80;
+  headers.payload_bytes = static_cast<uint16_t>(bytes.size());
+  const weir::Inspect inspect = weir::Inspect::kFirstOfDirection;
+  weir::Hits hits;
+  weir::match({&view, 1}, {&headers, 1}, {&inspect, 1}, rules, rules.matcher(0), {&hits, 1});
+  demand(hits.count <= weir::kHitsMax);
+  for (unsigned i = 0; i < hits.count; ++i) {
+    demand(hits.rule[i] < rules.count());
+    demand(i == 0 || hits.rule[i - 1] < hits.rule[i]);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 2) return 0;
+  const std::span<const uint8_t> rest(data + 2, size - 2);
+  const size_t image_bytes = std::min<size_t>(data[0] | data[1] << 8, rest.size());
+  std::vector<uint8_t> image(rest.begin(), rest.begin() + image_bytes);
+  seal(image);
+  const auto rules = weir::LoadedRules::load(image, 1);
+  if (!rules) {
+    demand(!rules.error().message.empty());
+    return 0;
+  }
+  const auto payload =
+      rest.subspan(image_bytes).first(std::min<size_t>(rest.size() - image_bytes, 4096));
+  for (const uint8_t proto : {weir::kProtoTcp, weir::kProtoUdp, weir::kProtoIcmp}) {
+    for (const bool v6 : {false, true}) ask(**rules, payload, proto, v6);
+  }
+  return 0;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a frame of any link type: decode, track, judge and answer never read outside, and what
+// Headers says lies within the frame. First byte: link type; second: bit 0, cut capture.
+#include <cstddef>
+#include <memory>
+
+#include "dataplane/base/check.h"
+#include "dataplane/flow/flow.h"
+#include "dataplane/verdict/verdict.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace weir;
+  static FlowTable flows{[] {
+                           FlowSettings s;
+                           s.flows_max = 64;
+                           return s;
+                         }(),
+                         0, 1};
+  static TrackStats stats;
+  static TimeNs now = 1;
+  if (size < 2) return 0;
+  const auto link = static_cast<LinkType>(data[0] % (static_cast<unsigned>(LinkType::kUnknown) + 1));
+  const auto bytes = static_cast<uint32_t>(size - 2);
+  const auto copy = std::make_unique<uint8_t[]>(bytes);  // exactly as long: ASan sees one byte more
+  std::copy_n(data + 2, bytes, copy.get());
+  const PacketView p{.data = copy.get(), .bytes = bytes, .wire_bytes = bytes + (data[1] & 1u),
+                     .time_ns = now += kNsPerMs};
+  Headers h;
+  decode_packet(p, link, h);
+  CHECK(h.l3_offset + h.l3_bytes <= p.bytes);
+  CHECK(h.payload_offset + h.payload_bytes <= p.bytes);
+  checksum_anomaly(p, h);
+  Tracked t;
+  EndedFlow ended[2];
+  track({&p, 1}, {&h, 1}, 0, flows, stats, {&t, 1}, ended);
+  CHECK(h.has(kHasIp) == (t.flow != nullptr));
+  if (h.has(kHasIp)) {
+    Answer answers[2];
+    const size_t n = make_answers(p, h, link, answers);
+    for (size_t i = 0; i < n; ++i) CHECK(answers[i].bytes <= sizeof answers[i].frame);
+  }
+  return 0;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/decode/decode.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/frames.h"
+
+namespace weir {
+namespace {
+
+using testing::Frame;
+
+TEST(Decode, TcpOverIpv4WithoutEthernetPadding) {
+  Frame f = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpSyn | kTcpAck, "hi");
+  f.raw({0, 0, 0, 0});  // padding after the IP packet
+  const Headers h = f.headers();
+  EXPECT_TRUE(h.has(kHasIp) && h.has(kHasL4) && h.has(kHasMac));
+  EXPECT_EQ(to_string(h.src), "10.0.0.1");
+  EXPECT_EQ(h.src_port, 1000);
+  EXPECT_EQ(h.dst_port, 80);
+  EXPECT_EQ(h.payload_bytes, 2);
+  EXPECT_EQ(h.tcp_flags, kTcpSyn | kTcpAck);
+  EXPECT_EQ(h.anomaly, Anomaly::kNone);
+  EXPECT_EQ(checksum_anomaly(f.view(), h), Anomaly::kNone);
+}
+
+TEST(Decode, EmptyUdpHasNoPayloadEvenWithPadding) {
+  Frame f = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2", kProtoUdp).udp(1, 2);
+  f.raw({9, 9, 9, 9, 9, 9});
+  EXPECT_EQ(f.headers().payload_bytes, 0);
+}
+
+TEST(Decode, QinQTellsOuterThenInnerTag) {
+  const Headers h = Frame().ethernet(0x88a8).vlan(100, 0x8100).vlan(7).ipv4("1.1.1.1", "2.2.2.2")
+                        .tcp(1, 2, kTcpAck).headers();
+  EXPECT_EQ(h.vlan_count, 2);
+  EXPECT_EQ(h.vlan[0], 100);
+  EXPECT_EQ(h.vlan[1], 7);
+  EXPECT_EQ(h.dst_port, 2);
+}
+
+TEST(Decode, TagsBeyondTheLimitAreAnAnomalyNotALoop) {
+  Frame f = Frame().ethernet(0x8100);
+  for (int i = 0; i < 40; ++i) f.vlan(1, 0x8100);
+  EXPECT_EQ(f.headers().anomaly, Anomaly::kVlanTooDeep);
+}
+
+TEST(Decode, Ipv6ExtensionHeadersUpToTheLimit) {
+  Frame f = Frame().ethernet(0x86dd).ipv6("fd00::1", "fd00::2", 0);
+  f.raw({60, 0, 0, 0, 0, 0, 0, 0}).raw({kProtoUdp, 0, 0, 0, 0, 0, 0, 0}).udp(53, 5353, "x");
+  const Headers h = f.headers();
+  EXPECT_EQ(h.proto, kProtoUdp);
+  EXPECT_EQ(h.dst_port, 5353);
+  EXPECT_EQ(h.payload_bytes, 1);
+  Frame deep = Frame().ethernet(0x86dd).ipv6("fd00::1", "fd00::2", 60);
+  for (int i = 0; i < 20; ++i) deep.raw({60, 0, 0, 0, 0, 0, 0, 0});
+  EXPECT_EQ(deep.seal().headers().anomaly, Anomaly::kIpv6ExtensionLoop);
+}
+
+TEST(Decode, LaterFragmentHasNoPorts) {
+  Frame f = Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", kProtoUdp, 185).text("12345678").seal();
+  const Headers h = f.headers();
+  EXPECT_TRUE(h.has(kFragment) && h.has(kLaterFragment));
+  EXPECT_FALSE(h.has(kHasL4));
+  EXPECT_EQ(h.fragment_offset, 185 * 8);
+  EXPECT_EQ(h.src_port, 0);
+}
+
+TEST(Decode, InnerPacketOfIpInIpAndOf6in4) {
+  Frame f = Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", 4);
+  f.ipv4("10.0.0.1", "10.0.0.2").tcp(5, 6, kTcpSyn);
+  Headers h = f.headers();
+  EXPECT_TRUE(h.has(kTunnelled));
+  EXPECT_EQ(to_string(h.dst), "10.0.0.2");
+  Frame g = Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", 41);
+  g.ipv6("fd00::1", "fd00::2").tcp(5, 6, kTcpSyn);
+  EXPECT_EQ(to_string(g.headers().src), "fd00::1");
+}
+
+TEST(Decode, IcmpErrorTellsWhatItQuotes) {
+  const Frame quoted = Frame().ipv4("10.0.0.9", "10.0.0.2", kProtoUdp).udp(4000, 161, "abc");
+  const std::string rest(quoted.bytes().begin(), quoted.bytes().end());
+  const Headers h = Frame().ethernet().ipv4("10.0.0.2", "10.0.0.9", kProtoIcmp)
+                        .icmp(3, 3, rest).headers();
+  EXPECT_TRUE(h.has(kIcmpError));
+  EXPECT_EQ(to_string(h.quoted_dst), "10.0.0.2");
+  EXPECT_EQ(h.quoted_dst_port, 161);
+  EXPECT_EQ(h.quoted_proto, kProtoUdp);
+}
+
+TEST(Decode, IcmpEchoMapsToTheTypeOfItsAnswer) {
+  Headers h = Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", kProtoIcmp).icmp(8, 0).headers();
+  EXPECT_EQ(h.src_port, 8);
+  EXPECT_EQ(h.dst_port, 0);
+  EXPECT_FALSE(h.has(kOneWayIcmp));
+  h = Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", kProtoIcmp).icmp(0, 0).headers();
+  EXPECT_EQ(h.src_port, 0);
+  EXPECT_EQ(h.dst_port, 8);
+}
+
+TEST(Decode, ArpSenderClaimsItsAddress) {
+  const Headers h = Frame().ethernet(0x0806).raw({0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0,
+                                                  0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2}).headers();
+  EXPECT_TRUE(h.has(kAddressClaimed));
+  EXPECT_EQ(to_string(h.claim_address), "10.0.0.1");
+  EXPECT_EQ(h.claim_mac, (MacAddress{2, 0, 0, 0, 0, 1}));
+}
+
+TEST(Decode, WrongChecksumsAreNamed) {
+  Frame f = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2, kTcpAck, "payload");
+  EXPECT_EQ(checksum_anomaly(f.view(), f.headers()), Anomaly::kNone);
+  f.at(f.bytes().size() - 1, 'X');
+  EXPECT_EQ(checksum_anomaly(f.view(), f.headers()), Anomaly::kTcpBadChecksum);
+  Frame u = Frame().ethernet(0x86dd).ipv6("fd00::1", "fd00::2", kProtoUdp).udp(1, 2, "abc");
+  EXPECT_EQ(checksum_anomaly(u.view(), u.headers()), Anomaly::kNone);
+  u.at(u.bytes().size() - 1, 'X');
+  EXPECT_EQ(checksum_anomaly(u.view(), u.headers()), Anomaly::kUdpBadChecksum);
+}
+
+// Whatever the cut, nothing is read past it (ASan watches) and offsets stay inside.
+TEST(Decode, EveryPrefixOfEveryFrameIsSafe) {
+  const Frame frames[] = {
+      Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2").tcp(1, 2, kTcpSyn, "abc"),
+      Frame().ethernet(0x8100).vlan(3, 0x86dd).ipv6("fd00::1", "fd00::2", 0)
+          .raw({kProtoUdp, 0, 0, 0, 0, 0, 0, 0}).udp(1, 2, "x"),
+      Frame().ethernet(0x8847).raw({0, 0, 0x10, 64, 0, 0, 0x21, 64}).ipv4("1.1.1.1", "2.2.2.2")
+          .tcp(1, 2, kTcpSyn)};
+  for (const Frame& f : frames) {
+    for (size_t n = 0; n <= f.bytes().size(); ++n) {
+      const std::vector<uint8_t> cut(f.bytes().begin(), f.bytes().begin() + static_cast<long>(n));
+      for (int link = 0; link <= static_cast<int>(LinkType::kUnknown); ++link) {
+        const PacketView v{.data = cut.data(), .bytes = static_cast<uint32_t>(n),
+                           .wire_bytes = static_cast<uint32_t>(f.bytes().size())};
+        Headers h;
+        decode_packet(v, static_cast<LinkType>(link), h);
+        ASSERT_LE(h.payload_offset + h.payload_bytes, n);
+        ASSERT_LE(h.l3_offset + h.l3_bytes, n);
+        checksum_anomaly(v, h);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/flow/flow.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "tests/support/frames.h"
+
+namespace weir {
+namespace {
+
+using testing::Frame;
+constexpr TimeNs kS = kNsPerSecond;
+
+FlowSettings settings_for(uint64_t flows) {
+  FlowSettings s;
+  s.flows_max = flows;
+  return s;
+}
+
+// One frame at a time through track, as the worker does it.
+class Tracker {
+ public:
+  explicit Tracker(uint64_t flows) : table(settings_for(flows), 0, 42) {}
+  Tracked see(const Frame& f, TimeNs now, Side side = Side::kA) {
+    const PacketView p = f.view(now, side);
+    const Headers h = f.headers();
+    Tracked t;
+    const TrackResult r = track({&p, 1}, {&h, 1}, 0, table, stats, {&t, 1}, ended_room);
+    ended.assign(ended_room, ended_room + r.ended);
+    return t;
+  }
+  FlowTable table;
+  TrackStats stats;
+  EndedFlow ended_room[64];
+  std::vector<EndedFlow> ended;
+};
+
+Frame syn(uint16_t port) {
+  return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(port, 80, kTcpSyn);
+}
+Frame back(uint16_t port, uint8_t flags) {
+  return Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, port, flags);
+}
+
+TEST(Track, BothDirectionsAreOneFlowAndAnAnswerEstablishesIt) {
+  Tracker t(64);
+  const Tracked a = t.see(syn(1000), kS);
+  EXPECT_EQ(a.events, kFlowStarted);
+  EXPECT_EQ(a.direction, 0);
+  const Tracked b = t.see(back(1000, kTcpSyn | kTcpAck), kS + 1, Side::kB);
+  EXPECT_EQ(b.index, a.index);
+  EXPECT_EQ(b.direction, 1);
+  EXPECT_EQ(b.events, kFlowEstablished);
+  EXPECT_EQ(t.table.flow(a.index).state, FlowState::kEstablished);
+  EXPECT_EQ(to_string(endpoints_of(*a.flow).src), "10.0.0.1");
+}
+
+TEST(Track, ResetToASynIsARefusalAndTheNextSynIsAnotherFlow) {
+  Tracker t(64);
+  const FlowId first = t.see(syn(1000), kS).flow->id;
+  EXPECT_EQ(t.see(back(1000, kTcpRst | kTcpAck), kS).events, kFlowRefused);
+  const Tracked again = t.see(syn(1000), 2 * kS);
+  EXPECT_NE(again.flow->id, first);
+  ASSERT_EQ(t.ended.size(), 1u);
+  EXPECT_EQ(t.ended[0].flow.id, first);
+  EXPECT_EQ(t.ended[0].why, EndReason::kClosed);
+}
+
+TEST(Track, AnIcmpUnreachableRefusesTheFlowItQuotes) {
+  Tracker t(64);
+  const Frame probe = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2", kProtoUdp).udp(4000, 161, "q");
+  const uint32_t index = t.see(probe, kS).index;
+  const std::string quoted(probe.bytes().begin() + 14, probe.bytes().end());
+  const Tracked error = t.see(
+      Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1", kProtoIcmp).icmp(3, 3, quoted), kS, Side::kB);
+  EXPECT_NE(error.events & kQuotedRefused, 0);
+  EXPECT_EQ(error.quoted, index);
+  EXPECT_EQ(t.table.flow(index).state, FlowState::kRefused);
+}
+
+TEST(Track, AnAnswerSeenFirstNamesItsReceiverAsInitiator) {
+  Tracker t(64);
+  const Tracked a = t.see(back(1000, kTcpSyn | kTcpAck), kS, Side::kB);
+  EXPECT_EQ(to_string(endpoints_of(*a.flow).src), "10.0.0.1");
+  EXPECT_EQ(a.direction, 1);
+  EXPECT_EQ(static_cast<Side>(a.flow->side), Side::kA);
+}
+
+TEST(Track, UnansweredSynsAreToldOnceAfterTheEmbryonicTime) {
+  Tracker t(64);
+  t.see(syn(1000), kS);
+  t.see(syn(1001), kS);
+  t.see(back(1001, kTcpSyn | kTcpAck), kS);
+  std::vector<uint16_t> told;
+  const auto tell = [&](uint32_t i) { told.push_back(endpoints_of(t.table.flow(i)).src_port); };
+  t.table.unanswered(kS + kS / 2, 10, tell);
+  EXPECT_TRUE(told.empty());
+  t.table.unanswered(3 * kS, 10, tell);
+  t.table.unanswered(4 * kS, 10, tell);
+  EXPECT_EQ(told, std::vector<uint16_t>{1000});
+}
+
+TEST(Track, AFullTableGivesUpUnansweredFlowsAndNeverEstablishedOnes) {
+  Tracker t(16);
+  std::vector<FlowId> good;
+  for (uint16_t p = 0; p < 8; ++p) {
+    good.push_back(t.see(syn(p), kS).flow->id);
+    t.see(back(p, kTcpSyn | kTcpAck), kS);
+  }
+  for (uint16_t p = 100; p < 400; ++p) t.see(syn(p), kS + p);
+  EXPECT_GT(t.stats.evicted, 200u);
+  for (uint16_t p = 0; p < 8; ++p) {
+    const Tracked again = t.see(back(p, kTcpAck), 2 * kS);
+    ASSERT_NE(again.flow, nullptr);
+    EXPECT_EQ(again.flow->id, good[p]);
+  }
+}
+
+TEST(Track, ABurstStopsBeforeAPacketThatEndsAFlowOfTheBurst) {
+  Tracker t(64);
+  t.see(syn(1000), kS);
+  const Frame frames[] = {back(1000, kTcpRst | kTcpAck), syn(1000)};
+  PacketView p[2];
+  Headers h[2];
+  Tracked out[2];
+  for (int i = 0; i < 2; ++i) {
+    p[i] = frames[i].view(kS);
+    h[i] = frames[i].headers();
+  }
+  const TrackResult first = track(p, h, 0, t.table, t.stats, out, t.ended_room);
+  EXPECT_EQ(first.packets, 1u);
+  const TrackResult rest = track({p + 1, 1}, {h + 1, 1}, 0, t.table, t.stats, {out + 1, 1},
+                                 t.ended_room);
+  EXPECT_EQ(rest.packets, 1u);
+  EXPECT_EQ(rest.ended, 1u);
+}
+
+// The table against a map, over random inserts, look-ups, erasures and sweeps.
+TEST(FlowTable, AgreesWithAMap) {
+  FlowTable table(settings_for(5000), 0, 7);
+  std::map<uint32_t, uint32_t> reference;  // key number -> slot
+  std::mt19937 random(1);
+  const auto key = [](uint32_t n) {
+    FlowKey k;
+    std::memcpy(k.lo.bytes.data(), &n, 4);
+    k.lo_port = static_cast<uint16_t>(n * 7);
+    return k;
+  };
+  for (int step = 0; step < 200'000; ++step) {
+    const auto n = static_cast<uint32_t>(random() % 6000);
+    const auto known = reference.find(n);
+    const uint32_t found = table.find(key(n));
+    ASSERT_EQ(found == kNoFlow, known == reference.end());
+    if (known != reference.end()) {
+      ASSERT_EQ(found, known->second);
+      if (random() % 2 == 0) {
+        table.erase(found);
+        reference.erase(known);
+      }
+    } else {
+      const uint32_t slot = table.insert(key(n), table.hash(key(n)));
+      if (slot == kNoFlow) {
+        ASSERT_EQ(reference.size(), 5000u) << "refused with room left";
+      } else {
+        reference[n] = slot;
+      }
+    }
+    ASSERT_EQ(table.size(), reference.size());
+  }
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole worker over frames in memory: every stage, the rings and the books, without EAL.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <deque>
+#include <new>
+
+#include "dataplane/pipeline/pipeline.h"
+#include "rules/compile/compile.h"
+#include "tests/support/frames.h"
+
+namespace {
+std::atomic<uint64_t> allocations{0};
+}
+// Not inlined: else gcc sees free() beside new and warns of a mismatch that is none.
+[[gnu::noinline]] void* operator new(size_t n) {
+  ++allocations;
+  if (void* p = std::malloc(n)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
+
+namespace weir {
+namespace {
+
+using testing::Frame;
+
+class MemoryWire final : public WireIo {
+ public:
+  uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override {
+    uint16_t n = 0;
+    for (auto& queue = in[index(side)]; n < packets.size() && n < queue.size(); ++n) {
+      packets[n] = queue[n]->view(now, side);
+    }
+    in[index(side)].erase(in[index(side)].begin(), in[index(side)].begin() + n);
+    return n;
+  }
+  void transmit(Side from, std::span<const PacketView> packets,
+                std::span<Reason> reasons) override {
+    for (size_t i = 0; i < packets.size(); ++i) {
+      if (is_full && reasons[i] == Reason::kNone) reasons[i] = Reason::kTxFull;
+      if (reasons[i] == Reason::kNone) ++sent[index(from)];
+    }
+  }
+  bool inject(Side side, std::span<const uint8_t>, TimeNs) override {
+    ++injected[index(side)];
+    return true;
+  }
+  LinkType link() const override { return LinkType::kEthernet; }
+
+  std::deque<const Frame*> in[2];
+  uint64_t sent[2] = {}, injected[2] = {};
+  bool is_full = false;
+};
+
+class WorkerTest : public ::testing::Test {
+ public:
+  WorkerTest() {
+    settings.wires = 1;
+    settings.flow.flows_max = 4096;
+    settings.inspect.classify_flows_max = 256;
+    settings.verdicts_max = 64;
+  }
+  ~WorkerTest() override { delete rules.replace(nullptr); }
+  void start(Mode mode, const std::string& text = "") {
+    settings.wire[0].mode = mode;
+    segment.emplace(Segment::in_memory(settings, 0));
+    if (!text.empty()) {
+      RuleSet set;
+      parse_rules(text, "test.rules", set);
+      auto compiled = compile_rules(set, {});
+      ASSERT_TRUE(compiled) << compiled.error().text();
+      auto loaded = LoadedRules::load(compiled->image, 1);
+      ASSERT_TRUE(loaded) << loaded.error().text();
+      rules.replace(loaded->release());
+    }
+    auto made = Worker::create(0, *segment, {{0, &wire}}, rules, 1);
+    ASSERT_TRUE(made);
+    worker = std::move(*made);
+  }
+  void send(const Frame& f, Side side = Side::kA) {
+    wire.in[index(side)].push_back(&f);
+    worker->poll(now += kNsPerMs);
+    expect_balanced();
+  }
+  WireStats& stats() { return segment->worker(0).stats.wire[0]; }
+  uint64_t dropped(Reason r) { return stats().dropped_packets[static_cast<unsigned>(r)].get(); }
+  void expect_balanced() {
+    uint64_t received = 0, out = 0;
+    for (const PortStats& p : stats().side) {
+      received += p.received_packets.get();
+      out += p.sent_packets.get();
+    }
+    for (const Counter& c : stats().dropped_packets) out += c.get();
+    EXPECT_EQ(received, out + stats().held_packets.get());
+  }
+  std::vector<RecordType> events() {
+    std::vector<RecordType> types;
+    segment->event_ring(0).pop(1000, [&](const uint8_t* bytes, uint32_t) {
+      types.push_back(reinterpret_cast<const RecordHeader*>(bytes)->type);
+    });
+    return types;
+  }
+
+  Settings settings;
+  std::optional<Segment> segment;
+  MemoryWire wire;
+  Published<LoadedRules> rules;
+  std::unique_ptr<Worker> worker;
+  TimeNs now = kNsPerSecond;
+};
+
+const Frame kSyn = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpSyn);
+const Frame kSynAck =
+    Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, 1000, kTcpSyn | kTcpAck, "", 9, 2);
+const Frame kEvil =
+    Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck, "GET /evil", 2, 10);
+const Frame kGood =
+    Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck, "GET /good", 2, 10);
+const char kDropEvil[] = "drop tcp any any -> any 80 (msg:\"evil\"; content:\"evil\"; sid:1;)\n";
+
+TEST_F(WorkerTest, ADropRuleTakesThePacketAndTheRestOfItsFlow) {
+  start(Mode::kEnforce, kDropEvil);
+  send(kSyn);
+  send(kSynAck, Side::kB);
+  send(kGood);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 0u);
+  send(kEvil);
+  send(kGood);
+  send(kSynAck, Side::kB);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 3u);
+  EXPECT_EQ(wire.sent[0], 2u);
+  const auto types = events();
+  EXPECT_EQ(std::count(types.begin(), types.end(), RecordType::kRuleHit), 1);
+  EXPECT_EQ(std::count(types.begin(), types.end(), RecordType::kDrop), 3);
+}
+
+TEST_F(WorkerTest, SimulateCountsAndTapDoesNot) {
+  start(Mode::kSimulate, kDropEvil);
+  send(kEvil);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 0u);
+  EXPECT_EQ(stats().would_drop_packets[static_cast<unsigned>(Reason::kRuleDrop)].get(), 1u);
+  EXPECT_EQ(wire.sent[0], 1u);
+}
+
+TEST_F(WorkerTest, ARejectAnswersBothEnds) {
+  start(Mode::kEnforce, "reject tcp any any -> any 80 (content:\"evil\"; sid:2;)\n");
+  send(kEvil);
+  EXPECT_EQ(dropped(Reason::kRuleReject), 1u);
+  EXPECT_EQ(wire.injected[0], 1u);
+  EXPECT_EQ(wire.injected[1], 1u);
+}
+
+TEST_F(WorkerTest, ABadChecksumIsForwardedAndNotBelieved) {
+  start(Mode::kEnforce, kDropEvil);
+  Frame bad = kEvil;
+  bad.at(bad.bytes().size() - 1, 'X');
+  send(bad);
+  EXPECT_EQ(wire.sent[0], 1u);
+  EXPECT_EQ(segment->worker(0).stats.anomaly[static_cast<unsigned>(Anomaly::kTcpBadChecksum)].get(),
+            1u);
+}
+
+TEST_F(WorkerTest, AFullPortIsAReasonOfItsOwn) {
+  start(Mode::kEnforce);
+  wire.is_full = true;
+  send(kSyn);
+  EXPECT_EQ(dropped(Reason::kTxFull), 1u);
+}
+
+TEST_F(WorkerTest, AFullRingLosesRecordsCountedAndNoPacket) {
+  settings.flow.flows_max = 1 << 17;
+  start(Mode::kEnforce);
+  std::vector<Frame> flood;
+  for (uint32_t i = 0; i < 110'000; ++i) {
+    const std::string src = "10." + std::to_string(i >> 16) + "." + std::to_string(i >> 8 & 255) +
+                            "." + std::to_string(i & 255);
+    flood.push_back(Frame().ethernet().ipv4(src, "10.9.9.9").tcp(1, 2, kTcpSyn));
+  }
+  for (const Frame& f : flood) {
+    wire.in[0].push_back(&f);
+    if (wire.in[0].size() == kBurstMax) worker->poll(now);
+  }
+  while (worker->poll(now) != 0) {
+  }
+  expect_balanced();
+  EXPECT_EQ(wire.sent[0], flood.size());
+  const StatsPage& s = segment->worker(0).stats;
+  EXPECT_GT(s.events_lost.get(), 0u);
+  EXPECT_EQ(s.events_written.get() + s.events_lost.get(), flood.size());
+}
+
+TEST_F(WorkerTest, SettledTrafficAllocatesNothing) {
+  start(Mode::kEnforce, kDropEvil);
+  send(kSyn);
+  send(kSynAck, Side::kB);
+  for (int i = 0; i < 200; ++i) send(kGood);  // past nDPI's allowance
+  for (int i = 0; i < 1000; ++i) {
+    wire.in[0].push_back(&kGood);
+    const uint64_t before = allocations.load();
+    worker->poll(now += kNsPerMs);
+    ASSERT_EQ(allocations.load(), before);
+  }
+}
+
+}  // namespace
+}  // namespace weir

@@ -26,7 +26,21 @@ void write_ports(JsonText& json, std::string_view key, const std::vector<Service
 }
 
 void write_time(JsonText& json, std::string_view key, TimeNs time_ns) {
-  if (time_ns != 0) json.field(key, timestamp_text(time_ns));
+  time_ns != 0 ? json.field(key, timestamp_text(time_ns)) : json.null(key);
+}
+
+// How long a block took, and what passed meanwhile: known once it is in force.
+void write_block_time(JsonText& json, TimeNs packet_in_ns, TimeNs in_force_ns, uint64_t leaked,
+                      bool at_least) {
+  const bool known = packet_in_ns != 0 && in_force_ns != 0;
+  known ? json.field("time_to_block_us", (in_force_ns - packet_in_ns) / kNsPerUs)
+        : json.null("time_to_block_us");
+  in_force_ns != 0 ? json.field("leaked_packets", leaked) : json.null("leaked_packets");
+  if (at_least) json.field("leaked_at_least", true);
+}
+
+void write_id(JsonText& json, std::string_view key, uint64_t id) {
+  id != 0 ? json.field(key, id) : json.null(key);
 }
 
 // "10.0.0.1:22", "[fe80::1]:22"
@@ -233,7 +247,7 @@ void write_match(JsonText& json, const VerdictMatch& m) {
 void write_action(JsonText& json, const ActionRecord& a) {
   json.field("id", a.id);
   json.field("verdict_id", a.verdict);
-  if (a.alert != 0) json.field("alert_id", a.alert);
+  write_id(json, "alert_id", a.alert);
   json.field("origin", origin_name(a.origin));
   json.field("action", action_name(a.action));
   if (a.limit.packets_per_second != 0) json.field("packets_per_second", a.limit.packets_per_second);
@@ -251,11 +265,7 @@ void write_action(JsonText& json, const ActionRecord& a) {
   write_time(json, "ended", a.ended_ns);
   json.field("packets", a.packets);
   json.field("bytes", a.bytes);
-  json.field("leaked_packets", a.leaked_packets);
-  if (a.leaked_saturated) json.field("leaked_at_least", true);
-  if (a.installed_ns != 0 && a.packet_in_ns != 0) {
-    json.field("time_to_block_us", (a.installed_ns - a.packet_in_ns) / kNsPerUs);
-  }
+  write_block_time(json, a.packet_in_ns, a.installed_ns, a.leaked_packets, a.leaked_saturated);
   if (a.repeat != 0) json.field("repeat", a.repeat);
   if (!a.companions.empty()) json.field("spared", a.companions.size());
 }
@@ -293,12 +303,8 @@ std::string alert_text(const Alert& a, const CatalogRule* rule, EveLines& lines,
   write_time(json, "packet_in", a.packet_in_ns);
   write_time(json, "decided", a.decided_ns);
   write_time(json, "enforced", a.enforced_ns);
-  if (a.enforced_ns != 0 && a.packet_in_ns != 0) {
-    json.field("time_to_block_us", (a.enforced_ns - a.packet_in_ns) / kNsPerUs);
-    json.field("leaked_packets", a.leaked_packets);
-    if (a.leaked_saturated) json.field("leaked_at_least", true);
-  }
-  if (a.action != 0) json.field("action_id", a.action);
+  write_block_time(json, a.packet_in_ns, a.enforced_ns, a.leaked_packets, a.leaked_saturated);
+  write_id(json, "action_id", a.action);
   json.close();
   return std::string(json.text());
 }

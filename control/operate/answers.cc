@@ -61,7 +61,7 @@ void write_wire(JsonText& json, const WireSettings& settings, const WireTraffic&
   write_drops(json, "dropped", wire.dropped);
   write_drops(json, "would_drop", wire.would_drop);
   json.field("unaccounted", wire.unaccounted());
-  json.field("balanced", wire.unaccounted() == 0);
+  json.field("balanced", wire.balanced);
   json.close();
 }
 
@@ -84,6 +84,7 @@ void write_tables(JsonText& json, const Desk& d) {
   json.field("generation", d.rules.generation());
   json.field("count", d.rules.current() != nullptr ? d.rules.current()->rules.size() : size_t{0});
   json.field("error", d.rules.error());
+  json.field("loading", d.rules.busy());
   json.close();
   json.open("verdicts");
   json.field("standing", d.chain.responder().standing());

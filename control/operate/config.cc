@@ -187,9 +187,13 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
       if (auto error = reader.read_section(documents[0], "", {}); error) return fail(*error);
     }
     if (auto error = check_together(config, reader.places(), name); error) return fail(*error);
+    make_paths_absolute(config, name);
     if (use == ConfigUse::kRun) {
-      const YAML::Node wires = documents.empty() ? YAML::Node() : documents[0]["wires"];
-      const Outcome wrong = operate::check_ports_exist(wires, config);
+      const YAML::Node top = documents.empty() ? YAML::Node(YAML::NodeType::Map) : documents[0];
+      Outcome wrong = operate::check_ports_exist(top["wires"], config);
+      if (!wrong && !config.rules.files.empty()) {
+        wrong = operate::check_rule_files_exist(top["rules"]["files"], config);
+      }
       if (wrong) return fail(error_at(name, wrong->mark, wrong->wanted));
     }
   } catch (const YAML::Exception& e) {
@@ -197,7 +201,6 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
   } catch (const std::exception& e) {
     return fail(Error{std::string("cannot be read as YAML: ") + e.what(), name});
   }
-  make_paths_absolute(config, name);
   return config;
 }
 

@@ -59,7 +59,8 @@ struct Config {
   std::string socket_path() const { return runtime_dir + "/control.sock"; }
 };
 
-// kOffline: the file alone is judged. kRun: there is at least one wire and its ports exist here.
+// kOffline: the file alone is judged. kRun: there is at least one wire, and the ports and rule files
+// that are named exist here.
 enum class ConfigUse { kOffline, kRun };
 
 // HOME_NET: whose behaviour is learned.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/operate/config_table.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -426,6 +431,21 @@ void add_output(std::vector<Row>& rows) {
 }
 
 }  // namespace
+
+Outcome check_rule_files_exist(const YAML::Node& node, const Config& config) {
+  for (size_t i = 0; i < config.rules.files.size(); ++i) {
+    const std::string& path = config.rules.files[i];
+    struct stat info {};
+    if (stat(path.c_str(), &info) != 0 || access(path.c_str(), R_OK) != 0) {
+      return sentence(node[i], fmt::format("cannot read the rule file {}: {}", path,
+                                           std::strerror(errno)));
+    }
+    if (S_ISDIR(info.st_mode)) {
+      return sentence(node[i], fmt::format("{} is a folder; a rule file is wanted", path));
+    }
+  }
+  return {};
+}
 
 std::string spelled(const YAML::Node& node) {
   if (node.IsMap()) return "a map";

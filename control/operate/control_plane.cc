@@ -303,6 +303,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(const Config& config, S
 
 Result<void> ControlPlane::load_rules() { return parts_->rules.load(); }
 void ControlPlane::reload_rules() { parts_->rules.reload(); }
+bool ControlPlane::loading_rules() const { return parts_->rules.busy(); }
 
 int ControlPlane::do_work(TimeNs now) {
   Parts& p = *parts_;

@@ -71,6 +71,7 @@ class ControlPlane {
   Result<void> load_rules();
   // The same, compiled beside the loop; what came of it is told. For a running sensor.
   void reload_rules();
+  bool loading_rules() const;  // not yet compiled, or not yet taken by the data plane
 
   // One bounded step. now: the packet clock. Returns how much there was to do.
   int do_work(TimeNs now);

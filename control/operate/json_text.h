@@ -46,6 +46,7 @@ class JsonText {
     name(key);
     fmt::format_to(std::back_inserter(out_), "{}", value);
   }
+  void null(std::string_view key) { raw(key, "null"); }
   void item(std::string_view value) {
     name({});
     quote(value);

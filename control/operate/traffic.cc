@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/operate/traffic.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <numeric>
@@ -67,7 +66,8 @@ Traffic read_traffic(const Segment& segment) {
       traffic.total.dropped_bytes[r] += wire.dropped_bytes[r];
       traffic.total.would_drop[r] += wire.would_drop[r];
     }
-    traffic.balanced = traffic.balanced && wire.unaccounted() == 0;
+    wire.balanced = wire.unaccounted() == 0;
+    traffic.balanced = traffic.balanced && wire.balanced;
   }
   return traffic;
 }
@@ -84,9 +84,11 @@ Traffic read_traffic_live(const Segment& segment) {
   if (traffic.balanced || traffic.total.received.packets == at_first) return traffic;
   // The burst that was counted while we read, and the one before or after it.
   const int64_t under_way = 2 * int64_t{kBurstMax} * segment.workers();
-  traffic.balanced = std::all_of(traffic.wires.begin(), traffic.wires.end(), [&](const auto& w) {
-    return std::abs(w.unaccounted()) <= under_way;
-  });
+  traffic.balanced = true;
+  for (WireTraffic& wire : traffic.wires) {
+    wire.balanced = std::abs(wire.unaccounted()) <= under_way;
+    traffic.balanced = traffic.balanced && wire.balanced;
+  }
   return traffic;
 }
 

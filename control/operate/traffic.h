@@ -26,6 +26,7 @@ struct WireTraffic {
   uint64_t dropped[kReasonCount] = {};
   uint64_t dropped_bytes[kReasonCount] = {};
   uint64_t would_drop[kReasonCount] = {};
+  bool balanced = true;               // see Traffic
 
   uint64_t dropped_packets() const noexcept;
   // received - sent - dropped - held; 0 when every packet is accounted for.
@@ -38,7 +39,7 @@ struct WireTraffic {
 struct Traffic {
   std::vector<WireTraffic> wires;
   WireTraffic total;  // side[] stays empty
-  bool balanced = true;
+  bool balanced = true;  // every wire is
 };
 
 // As the counters stand. Exact when the workers are idle or gone (replay, the end of a run).

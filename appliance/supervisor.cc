@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "appliance/supervisor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "appliance/verb.h"
+
+namespace weir {
+
+namespace {
+
+constexpr TimeNs kStartPatience = 60 * kNsPerSecond;  // DPDK may have gigabytes to map
+constexpr TimeNs kWaitLeast = 100 * kNsPerMs, kWaitMost = 5 * kNsPerSecond;
+constexpr int kStopSeconds = 10;
+
+TimeNs monotonic() { return clock_ns(CLOCK_MONOTONIC); }
+
+// Beside our own executable, else wherever PATH finds it.
+Result<std::string> find_program(const std::string& name) {
+  std::error_code code;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", code);
+  const std::string beside = (self.parent_path() / name).string();
+  if (!code && access(beside.c_str(), X_OK) == 0) return beside;
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "";
+  while (!rest.empty()) {
+    const size_t colon = std::min(rest.find(':'), rest.size());
+    const std::string candidate = std::string(rest.substr(0, colon)) + "/" + name;
+    if (colon != 0 && access(candidate.c_str(), X_OK) == 0) return candidate;
+    rest.remove_prefix(std::min(colon + 1, rest.size()));
+  }
+  return fail("cannot find the program " + name + " beside weir or in PATH");
+}
+
+Result<void> make_folder(const std::string& path, UserIds owner, mode_t mode) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code) return fail("cannot make the folder " + path + ": " + code.message());
+  if (chown(path.c_str(), owner.uid, owner.gid) != 0 || chmod(path.c_str(), mode) != 0) {
+    return fail("cannot hand the folder " + path + " over: " + std::strerror(errno));
+  }
+  return {};
+}
+
+void remove_matching(const std::string& folder, std::string_view prefix, std::string_view suffix) {
+  std::error_code code;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with(prefix) && name.ends_with(suffix)) unlink(entry.path().c_str());
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Supervisor>> Supervisor::prepare(const std::string& config_path) {
+  std::unique_ptr<Supervisor> self(new Supervisor);
+  std::error_code code;
+  self->config_path_ = std::filesystem::absolute(config_path, code).string();
+  auto config = read_config(config_path, ConfigUse::kRun);
+  if (!config) return fail(config.error());
+  self->config_ = std::move(*config);
+  if (!self->config_.rules.files.empty()) {
+    const RuleBuild build = build_rules(self->config_.rules, 1);
+    if (!build.compiled) return fail(build.compiled.error());
+    self->rules_count_ = build.compiled->catalog.rules.size();
+  }
+  if (geteuid() != 0) return fail("weir run must be started by root: it opens network ports");
+  const passwd* user = getpwnam(self->config_.user.c_str());
+  if (user == nullptr) user = getpwnam("nobody");
+  if (user == nullptr) return fail("there is neither a user '" + self->config_.user + "' nor nobody");
+  self->ids_ = {user->pw_uid, user->pw_gid};
+  self->user_ = user->pw_name;
+  if (auto done = self->take_lock(); !done) return fail(done.error());
+  if (auto done = self->make_folders(); !done) return fail(done.error());
+  if (auto done = self->block_signals(); !done) return fail(done.error());
+  return self;
+}
+
+Result<void> Supervisor::take_lock() {
+  // Sticky and not the user's own: weir-control makes its socket and rule images here, but cannot
+  // put a segment of its own in the place of ours.
+  if (auto done = make_folder(config_.runtime_dir, {0, ids_.gid}, 01775); !done) return done;
+  const std::string path = config_.runtime_dir + "/lock";
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (fd < 0) return fail("cannot open " + path + ": " + std::strerror(errno));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    close(fd);
+    std::string pid;
+    if (std::FILE* f = std::fopen((config_.runtime_dir + "/weir.pid").c_str(), "r"); f != nullptr) {
+      char text[16] = {};
+      if (std::fgets(text, sizeof text, f) != nullptr) pid = text;
+      std::fclose(f);
+    }
+    pid.erase(pid.find_last_not_of('\n') + 1);
+    return fail("Weir already runs with the runtime_dir " + config_.runtime_dir +
+                (pid.empty() ? "" : " (pid " + pid + ")") +
+                "; a second instance needs its own runtime_dir, ports and instance name");
+  }
+  lock_fd_ = fd;
+  const std::string pid_path = config_.runtime_dir + "/weir.pid";
+  unlink(pid_path.c_str());
+  const int pid_fd = open(pid_path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (pid_fd < 0) return fail("cannot write " + pid_path + ": " + std::strerror(errno));
+  dprintf(pid_fd, "%d\n", getpid());
+  close(pid_fd);
+  return {};
+}
+
+Result<void> Supervisor::make_folders() {
+  if (auto done = make_folder(config_.state_dir, ids_, 0750); !done) return done;
+  return make_folder(config_.log_dir, ids_, 0750);
+}
+
+Result<void> Supervisor::make_segment() {
+  auto made = Segment::create(config_.segment_path(), config_.settings,
+                              PacketClock::fresh_offset_ns());
+  if (!made) return fail(made.error());
+  if (chown(config_.segment_path().c_str(), 0, ids_.gid) != 0 ||
+      chmod(config_.segment_path().c_str(), 0660) != 0) {
+    return fail("cannot hand over " + config_.segment_path() + ": " + std::strerror(errno));
+  }
+  segment_.emplace(std::move(*made));
+  Presence& me = segment_->header().supervisor;
+  me.pid.store(static_cast<uint32_t>(getpid()), std::memory_order_relaxed);
+  me.started_ns.store(segment_->clock().now(), std::memory_order_relaxed);
+  me.epoch.store(1, std::memory_order_relaxed);
+  me.state.store(ProgramState::kRunning, std::memory_order_release);
+  return {};
+}
+
+Result<void> Supervisor::block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&set, s);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signal_fd_ < 0) return fail(std::string("signalfd: ") + std::strerror(errno));
+  return {};
+}
+
+Result<void> Supervisor::start(Program& program) {
+  const auto path = find_program(program.name);
+  if (!path) return fail(path.error());
+  const bool control = &program == &control_;
+  std::vector<std::string> words = {*path, "--segment", config_.segment_path()};
+  if (control) words.insert(words.end(), {"--config", config_path_});
+  auto child = Child::start(words, control ? std::optional(ids_) : std::nullopt);
+  if (!child) return fail(child.error());
+  program.child.emplace(std::move(*child));
+  program.started_ns = monotonic();
+  program.again_ns = 0;
+  return {};
+}
+
+// The first start decides whether there is anything to run at all.
+Result<void> Supervisor::start_first(Program& program) {
+  if (auto done = start(program); !done) return done;
+  const TimeNs end = monotonic() + kStartPatience;
+  while (monotonic() < end) {
+    if (presence(program).state.load(std::memory_order_acquire) == ProgramState::kRunning) {
+      return {};
+    }
+    if (const std::string how = program.child->reap(); !how.empty()) {
+      program.child.reset();
+      // It has said why on stderr; say nothing more than that this is the end.
+      return fail(fmt::format("{} could not start ({})", program.name, how));
+    }
+    if (wait_for_news(10) != 0) return fail("stopped while starting");
+  }
+  return fail(fmt::format("{} did not get ready within {} s", program.name,
+                          kStartPatience / kNsPerSecond));
+}
+
+// A signal that asks us to end, or 0. Returns after most_ms, or when a child or signal stirs.
+int Supervisor::wait_for_news(int most_ms) {
+  pollfd watch[3] = {{signal_fd_, POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLIN, 0}};
+  if (dataplane_.child) watch[1].fd = dataplane_.child->fd();
+  if (control_.child) watch[2].fd = control_.child->fd();
+  poll(watch, 3, most_ms);
+  signalfd_siginfo info{};
+  int asked = 0;
+  while (read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    const int number = static_cast<int>(info.ssi_signo);
+    if (number == SIGTERM || number == SIGINT) asked = number;
+    if (number == SIGHUP && control_.child) control_.child->signal(SIGHUP);
+  }
+  return asked;
+}
+
+void Supervisor::watch(Program& program) {
+  if (program.child) {
+    const std::string how = program.child->reap();
+    if (how.empty()) return;
+    program.child.reset();
+    const bool had_run = presence(program).state.load(std::memory_order_acquire) ==
+                         ProgramState::kRunning;
+    presence(program).state.store(ProgramState::kAbsent, std::memory_order_release);
+    // What ran for a while is started again at once; what cannot get up is given time.
+    const bool at_once = had_run && monotonic() - program.started_ns > kWaitLeast;
+    program.wait_ns = at_once ? 0 : std::min(std::max(2 * program.wait_ns, kWaitLeast), kWaitMost);
+    program.again_ns = monotonic() + program.wait_ns;
+    fmt::print(stderr, "{} ended: {}; it is started again\n", program.name, how);
+  }
+  if (program.again_ns == 0 || monotonic() < program.again_ns) return;
+  if (auto done = start(program); !done) {
+    program.wait_ns = std::min(std::max(2 * program.wait_ns, kWaitLeast), kWaitMost);
+    program.again_ns = monotonic() + program.wait_ns;
+    say_no(done.error());
+  }
+}
+
+void Supervisor::report_ready() {
+  fmt::print("rules: {} in force{}\n", rules_count_,
+             config_.rules.files.empty() ? " (no rule file is configured)" : "");
+  fmt::print("logs: {0}/eve.json, {0}/weir.log; state: {1}/weir.db\n", config_.log_dir,
+             config_.state_dir);
+  if (!config_.metrics.host.empty()) {
+    fmt::print("metrics: http://{}:{}/metrics\n", config_.metrics.host, config_.metrics.port);
+  }
+  const std::string where = config_.runtime_dir == kDefaultRuntimeDir
+                                ? ""
+                                : " --runtime-dir " + config_.runtime_dir;
+  fmt::print("ready. Look with: weir status{0}, weir alerts{0}, weir devices{0}; stop with Ctrl-C\n",
+             where);
+  std::fflush(stdout);
+}
+
+void Supervisor::report_end() {
+  const Traffic traffic = read_traffic(*segment_);
+  fmt::print("ended: received {} = sent {} + dropped {} + held {}{}\n",
+             traffic.total.received.packets, traffic.total.sent.packets,
+             traffic.total.dropped_packets(), traffic.total.held.packets,
+             traffic.balanced ? "" : "  NOT BALANCED");
+  std::fflush(stdout);
+}
+
+Result<void> Supervisor::run() {
+  fmt::print("weir {}, instance {}\n", WEIR_VERSION, config_.settings.instance);
+  if (user_ != config_.user) {
+    fmt::print("there is no user '{}': weir-control runs as {}\n", config_.user, user_);
+  }
+  std::fflush(stdout);
+  if (auto done = make_segment(); !done) return done;
+  if (auto done = start_first(dataplane_); !done) return done;
+  if (auto done = start_first(control_); !done) return done;
+  report_ready();
+  for (;;) {
+    constexpr int kLookEveryMs = 250;
+    const bool waiting = dataplane_.again_ns != 0 || control_.again_ns != 0;
+    const int asked = wait_for_news(waiting ? 20 : kLookEveryMs);
+    segment_->header().supervisor.heartbeat_ns.store(monotonic(), std::memory_order_relaxed);
+    if (asked != 0) break;
+    watch(dataplane_);
+    watch(control_);
+  }
+  stop();
+  report_end();
+  return {};
+}
+
+// The data plane first: the ends of its flows are still heard and written.
+void Supervisor::stop() {
+  for (Program* program : {&dataplane_, &control_}) {
+    if (!program->child) continue;
+    program->child->signal(SIGTERM);
+    program->child->end(kStopSeconds);
+    program->child.reset();
+  }
+}
+
+Supervisor::~Supervisor() {
+  stop();
+  if (lock_fd_ < 0) return;
+  for (const char* name : {"/segment", "/control.sock", "/weir.pid"}) {
+    unlink((config_.runtime_dir + name).c_str());
+  }
+  remove_matching(config_.runtime_dir, "rules-", ".img");
+  close(lock_fd_);
+  if (signal_fd_ >= 0) close(signal_fd_);
+}
+
+void add_run(CLI::App& app, Chosen& chosen) {
+  auto config = std::make_shared<std::string>(kDefaultConfig);
+  CLI::App* verb = app.add_subcommand("run", "run the appliance in the foreground until Ctrl-C");
+  verb->add_option("--config", *config, "weir.yaml")->capture_default_str();
+  verb->footer("Example:\n  weir run --config weir.yaml\nSIGHUP reads rules and configuration again.");
+  verb->callback([&chosen, config] {
+    chosen = [config] {
+      auto supervisor = Supervisor::prepare(*config);
+      if (!supervisor) return say_no(supervisor.error());
+      const auto done = (*supervisor)->run();
+      return done ? kExitGood : say_no(done.error());
+    };
+  });
+}
+
+}  // namespace weir

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// `weir run`: prepares the folders and the shared segment, starts weir-dataplane and weir-control,
+// starts each again when it dies (the one never because of the other), and takes everything down
+// again. Touches no packet and no record. One thread, which sleeps in poll().
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "appliance/child.h"
+#include "control/operate/operate.h"
+#include "dataplane/contract/segment.h"
+
+namespace weir {
+
+class Supervisor {
+ public:
+  // Checks what can be checked, then takes the lock; afterwards this is the one instance with that
+  // runtime_dir. Starts nothing yet.
+  static Result<std::unique_ptr<Supervisor>> prepare(const std::string& config_path);
+  ~Supervisor();  // ends what runs, removes what was made in runtime_dir but the lock
+
+  // Until SIGTERM or SIGINT. An error: it could not start at all.
+  Result<void> run();
+
+ private:
+  struct Program {
+    const char* name;              // "weir-dataplane"
+    Presence SegmentHeader::* presence;
+    std::optional<Child> child;
+    TimeNs started_ns = 0;         // CLOCK_MONOTONIC
+    TimeNs again_ns = 0;           // when to start it again; 0: not waiting
+    TimeNs wait_ns = 0;            // how long it waited last time
+  };
+
+  Supervisor() = default;
+  Result<void> make_folders();
+  Result<void> take_lock();
+  Result<void> make_segment();
+  Result<void> block_signals();
+  Result<void> start(Program& program);
+  Result<void> start_first(Program& program);
+  void watch(Program& program);
+  int wait_for_news(int most_ms);
+  void stop();
+  void report_ready();
+  void report_end();
+  Presence& presence(const Program& p) { return segment_->header().*p.presence; }
+
+  std::string config_path_;
+  Config config_;
+  uint64_t rules_count_ = 0;
+  UserIds ids_;
+  std::string user_;                // that ids_ belongs to
+  int lock_fd_ = -1, signal_fd_ = -1;
+  std::optional<Segment> segment_;
+  Program dataplane_{"weir-dataplane", &SegmentHeader::dataplane, {}, 0, 0, 0};
+  Program control_{"weir-control", &SegmentHeader::control, {}, 0, 0, 0};
+};
+
+}  // namespace weir

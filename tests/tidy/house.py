@@ -35,6 +35,8 @@ SEES_PRIVATE = ['bench', 'tests']
 LIBRARIES = {
     'rte_': ['dataplane/io', 'dataplane/pipeline'],
     'pcap': ['dataplane/io'],
+    'xdp/': ['dataplane/io'],
+    'bpf/': ['dataplane/io'],
     'hs/hs_runtime.h': ['dataplane/match', 'rules/compile'],
     'hs/hs_common.h': ['dataplane/match', 'rules/compile'],
     'hs': ['rules/compile'],

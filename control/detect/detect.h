@@ -71,9 +71,9 @@ struct DetectSettings {
 };
 
 struct Detected {
-  Alert* alert = nullptr;    // valid until the next call
-  bool fresh = false;        // raised now; else its counts grew
-  TimeNs flow_first_ns = 0;  // when the flow of this evidence began
+  Alert* alert = nullptr;           // valid until the next call
+  bool fresh = false;               // raised now; else its counts grew
+  const Score* evidence = nullptr;  // the caller's; null for a rule hit
 };
 
 class Detector {

@@ -107,6 +107,7 @@ class Learner {
 
   // Scores since the last call, in the order in which they came up.
   std::vector<Score> take_scores();
+  bool has_scores() const noexcept { return !scores_.empty(); }
 
   // What `source` had used with success before `before_ns`, latest first, at most `most`.
   std::vector<KnownService> known_good(const IpAddress& source, TimeNs before_ns,

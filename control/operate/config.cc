@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include <yaml-cpp/eventhandler.h>
+
 #include "control/operate/config_table.h"
 #include "control/operate/config_value.h"
 
@@ -30,6 +32,37 @@ Error error_at(const std::string& file, const YAML::Mark& mark, std::string mess
   const bool known = mark.line >= 0;
   return Error{std::move(message), file, known ? static_cast<uint32_t>(mark.line) + 1 : 0,
                known ? static_cast<uint32_t>(mark.column) + 1 : 0};
+}
+
+// Where a document begins; builds nothing.
+class DocumentStart final : public YAML::EventHandler {
+ public:
+  YAML::Mark at = YAML::Mark::null_mark();
+
+  void OnDocumentStart(const YAML::Mark& mark) override { at = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// The second document's place, or the null mark. (YAML::LoadAll() would do, but on some malformed
+// text yaml-cpp 0.7 finds one empty document after the other for ever.)
+YAML::Mark second_document(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentStart first, second;
+  if (!parser.HandleNextDocument(first) || !parser.HandleNextDocument(second)) {
+    return YAML::Mark::null_mark();
+  }
+  return second.at;
 }
 
 class Reader {
@@ -177,19 +210,17 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
   Config config;
   config.file = name;
   try {  // the one door of yaml-cpp, which reports by exceptions
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      return fail(error_at(name, documents[1].Mark(), "a second document starts here; "
-                           "a configuration is one"));
+    const std::string copy(text);
+    if (const YAML::Mark second = second_document(copy); !second.is_null()) {
+      return fail(error_at(name, second, "a second document starts here; a configuration is one"));
     }
+    const YAML::Node document = YAML::Load(copy);
     Reader reader(name, config);
-    if (!documents.empty()) {
-      if (auto error = reader.read_section(documents[0], "", {}); error) return fail(*error);
-    }
+    if (auto error = reader.read_section(document, "", {}); error) return fail(*error);
     if (auto error = check_together(config, reader.places(), name); error) return fail(*error);
     make_paths_absolute(config, name);
     if (use == ConfigUse::kRun) {
-      const YAML::Node top = documents.empty() ? YAML::Node(YAML::NodeType::Map) : documents[0];
+      const YAML::Node top = document.IsMap() ? document : YAML::Node(YAML::NodeType::Map);
       Outcome wrong = operate::check_ports_exist(top["wires"], config);
       if (!wrong && !config.rules.files.empty()) {
         wrong = operate::check_rule_files_exist(top["rules"]["files"], config);

@@ -289,6 +289,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(const Config& config, S
   settings.respond = config.respond;
   settings.respond.mode = strongest_mode(segment.settings());
   settings.respond.epoch = epoch;
+  settings.publish.in_process = static_cast<bool>(options.rule_loader);
   if (store) {
     settings.detect.first_id = store->last_alert() + 1;
     settings.respond.first_action_id = store->last_action() + 1;

@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <set>
 
 #include "control/detect/detect.h"
 #include "control/intake/intake.h"
@@ -78,7 +78,7 @@ class ControlChain {
   Publisher publisher_;
   TimeNs now_ = 0;
   TimeNs told_ns_ = 0;
-  std::vector<AlertId> grown_;
+  std::set<AlertId> grown_;
 };
 
 }  // namespace weir

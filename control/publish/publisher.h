@@ -19,6 +19,7 @@ struct PublishSettings {
   uint32_t queue_max = 65'536;           // commands that wait for room, per worker
   TimeNs answer_wait_ns = kNsPerSecond;  // then an unanswered install is sent again; doubles
   TimeNs count_every_ns = kNsPerSecond;  // counters of verdicts are asked for
+  bool in_process = false;  // replay, tests: the workers are here, nobody\'s presence to watch
 };
 
 class Publisher {
@@ -40,7 +41,7 @@ class Publisher {
   struct PerWorker {
     TimeNs installed_ns = 0;
     uint64_t packets = 0, bytes = 0, leaked = 0;
-    bool answered = false;
+    bool answered = false;  // it is in force there; while removing: it is gone there
   };
   struct Tracked {
     Verdict verdict;
@@ -59,12 +60,18 @@ class Publisher {
   void watch_data_plane(TimeNs now);
   void start_over(TimeNs now);
   void accept(const VerdictCommand& c, TimeNs now);
+  Table::Entry* track(const Verdict& v, TimeNs now);
   void enqueue(uint32_t worker, const VerdictCommand& c);
+  void enqueue_all(const VerdictCommand& c);
+  void send_missing(Tracked& t, TimeNs now);
   int flush();
   void repeat_unanswered(TimeNs now);
-  void settle_listing(TimeNs now);
-  void installed(Tracked& t, uint32_t worker, const VerdictReport& r);
-  void gone(Tracked& t, uint32_t worker, const VerdictReport& r);
+  void ask_for_counters(TimeNs now);
+  void answered(Table::Entry& e, uint32_t worker, const VerdictReport& r);
+  void counted(Tracked& t, uint32_t worker, const VerdictReport& r);
+  void gone(Table::Entry& e, uint32_t worker, const VerdictReport& r);
+  void found_standing(uint32_t worker, const VerdictReport& r, TimeNs now);
+  void refused(Table::Entry& e, uint32_t worker, const VerdictReport& r);
   VerdictStatus status_of(const Tracked& t, VerdictPhase phase, TimeNs time_ns) const;
 
   Segment& segment_;

@@ -110,6 +110,7 @@ enum class Standing : uint8_t { kOk, kBlocked, kLimited, kAllowed };
 std::string_view standing_name(Standing s) noexcept;  // "ok" "blocked" "limited" "allowed"
 
 class ActionBook;
+class Ladder;
 
 class Responder {
  public:
@@ -126,8 +127,9 @@ class Responder {
   void heard(const VerdictStatus& s);
   // From the store at start, oldest first; those that still run become pending.
   void restore(const ActionRecord& a, TimeNs now);
-  // A verdict that stands in the workers and is nobody's here: becomes an action.
-  void adopt(const Verdict& v, TimeNs now);
+  // A verdict that stands in a worker: becomes an action if it is nobody's here. false: it belongs
+  // to an action that has ended, and should go.
+  bool adopt(const Verdict& v, TimeNs now);
   int do_work(TimeNs now);  // ends what has run out
 
   // Commands for every worker since the last call, in order; and the actions that changed.
@@ -148,7 +150,14 @@ class Responder {
  private:
   const ActionRecord* newest() const noexcept;
   const ActionRecord* older(ActionId id) const noexcept;
+  bool may_act_on(Alert& alert, ActionRecord& planned, TimeNs now);
+  void spare_known_good(ActionRecord& planned, TimeNs before_ns) const;
+
+  RespondSettings settings_;
+  const Inventory& inventory_;
+  Learner& learner_;
   std::unique_ptr<ActionBook> book_;
+  std::unique_ptr<Ladder> ladder_;
 };
 
 }  // namespace weir

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operator's side of Responder, and taking up what was there before this process.
+#include <algorithm>
+
+#include "control/respond/action_book.h"
+#include "control/respond/ladder.h"
+#include "control/respond/respond.h"
+
+namespace weir {
+
+namespace {
+
+constexpr TimeNs kLongest = TimeNs{366} * 24 * 3600 * kNsPerSecond;
+constexpr uint32_t kRunningMax = 32'768;
+
+bool overlap(const IpPrefix& a, const IpPrefix& b) {
+  return a.bits <= b.bits ? a.contains(b.address) : b.contains(a.address);
+}
+
+Result<void> check(const OperatorOrder& o, const RespondSettings& settings) {
+  if (o.target.bits == 0) return fail("an order needs an address or a network to act on");
+  const bool stops = o.action == Action::kDrop || o.action == Action::kReject;
+  if (!stops && o.action != Action::kRateLimit && o.action != Action::kPass) {
+    return fail("an order is to drop, to reject, to limit or to allow");
+  }
+  const bool both = o.limit.packets_per_second != 0 && o.limit.bits_per_second != 0;
+  const bool none = o.limit.packets_per_second == 0 && o.limit.bits_per_second == 0;
+  if (o.action == Action::kRateLimit && (both || none)) {
+    return fail("a limit is one rate above zero, in packets or in bits per second");
+  }
+  if (o.duration_ns < 0 || o.duration_ns > kLongest) {
+    return fail("an order stands for more than nothing and at most 366 days");
+  }
+  if (o.action == Action::kPass) return {};
+  for (const IpPrefix& p : settings.never_touch) {
+    if (overlap(p, o.target)) {
+      return fail(to_string(o.target) + " is never touched: " + to_string(p) +
+                  " is in respond.never_touch");
+    }
+  }
+  return {};
+}
+
+// Allowing a device as a whole also tells the models that its scans are its normal life.
+bool is_excuse(const ActionRecord& a) {
+  return a.origin == Origin::kOperator && a.action == Action::kPass && a.match.either &&
+         a.match.dst.bits == 0 && a.match.proto == 0 && a.match.dst_port == 0;
+}
+
+}  // namespace
+
+Result<const ActionRecord*> Responder::order(const OperatorOrder& o, TimeNs now) {
+  if (const auto good = check(o, settings_); !good) return tl::make_unexpected(good.error());
+  if (book_->running().size() >= kRunningMax) {
+    return fail("more than " + std::to_string(kRunningMax) + " actions are running");
+  }
+  ActionRecord a;
+  a.origin = Origin::kOperator;
+  a.action = o.action;
+  a.limit = o.limit;
+  a.match.src = {masked(o.target.address, o.target.bits), o.target.bits};
+  a.match.dst = {masked(o.to.address, o.to.bits), o.to.bits};
+  a.match.dst_port = o.port;
+  a.match.proto = o.proto;
+  a.match.either = o.to.bits == 0 && o.port == 0;
+  a.target = match_words(a.match);
+  if (o.to.bits == 0 && o.port != 0) {  // the port as it uses it, and as it serves it
+    VerdictMatch served = a.match;
+    std::swap(served.src, served.dst);
+    a.companions.push_back({book_->new_verdict(), served, o.action});
+    a.target += ", and to it";
+  }
+  if (o.target.bits == 128) a.device = o.target.address;
+  a.reason = o.reason.empty() ? "ordered by the operator" : o.reason;
+  a.mode = settings_.mode;
+  a.duration_ns = o.duration_ns != 0 ? o.duration_ns : settings_.duration_ns;
+  a.decided_ns = now;
+  a.expires_ns = now + a.duration_ns;
+  a.verdict = book_->new_verdict();
+  const ActionRecord& kept = book_->add(std::move(a));
+  if (is_excuse(kept)) learner_.excuse(kept.match.src, kept.expires_ns, now);
+  return &kept;
+}
+
+Result<const ActionRecord*> Responder::undo(ActionId id, TimeNs now) {
+  ActionRecord* a = book_->find(id);
+  if (a == nullptr) return fail("there is no action " + std::to_string(id));
+  if (!is_running(*a)) {
+    return fail("action " + std::to_string(id) + " is already " +
+                std::string(action_state_name(a->state)));
+  }
+  book_->order_removal(*a);
+  if (a->origin == Origin::kModel) book_->hold(*a);
+  if (is_excuse(*a)) learner_.excuse(a->match.src, now, now);  // no longer
+  book_->end(*a, ActionState::kUndone, now);
+  return a;
+}
+
+void Responder::restore(const ActionRecord& stored, TimeNs now) {
+  ActionRecord a = stored;
+  if (is_running(a)) {
+    a.state = a.expires_ns > now ? ActionState::kPending : ActionState::kExpired;
+    if (a.state == ActionState::kExpired) a.ended_ns = a.expires_ns;
+  }
+  if (a.id == 0 || !book_->put_back(a)) return;
+  if (a.state != stored.state) book_->changed(a);
+  if (a.origin == Origin::kModel && a.rung != 0 && a.state != ActionState::kRefused) {
+    ladder_->acted(a.device, a.repeat, a.decided_ns, a.expires_ns);
+  }
+  const bool undone = a.state == ActionState::kUndone && a.origin == Origin::kModel;
+  if (undone && a.expires_ns > now) book_->hold(a);
+  if (is_running(a) && is_excuse(a)) learner_.excuse(a.match.src, a.expires_ns, now);
+}
+
+bool Responder::adopt(const Verdict& v, TimeNs now) {
+  if (const ActionRecord* known = book_->find_verdict(v.id); known != nullptr) {
+    return is_running(*known);
+  }
+  if (v.expire_ns <= now) return false;
+  ActionRecord a;
+  a.verdict = v.id;
+  a.origin = v.origin;
+  a.match = v.match;
+  a.action = v.action;
+  a.limit = v.limit;
+  if (v.match.src.bits == 128) a.device = v.match.src.address;
+  a.target = match_words(v.match);
+  const char* end = std::find(v.reason, v.reason + sizeof v.reason, '\0');
+  a.reason.assign(v.reason, end);
+  a.mode = settings_.mode;
+  a.state = ActionState::kPending;  // until every worker has it
+  a.duration_ns = v.expire_ns - v.decided_ns;
+  a.packet_in_ns = v.packet_in_ns;
+  a.decided_ns = v.decided_ns;
+  a.expires_ns = v.expire_ns;
+  book_->adopt(std::move(a));
+  return true;
+}
+
+}  // namespace weir

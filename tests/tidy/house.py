@@ -60,7 +60,8 @@ NO_EXCEPTIONS = ['dataplane', 'rules']
 
 # (folders, pattern over code without comments and strings, why)
 FORBIDDEN = [
-    (PRODUCT + ['bench', 'tests'], r'\bvolatile\b', 'volatile orders nothing between threads: use an atomic'),
+    (PRODUCT + ['bench', 'tests'], r'\bvolatile\b(?!\s+(std::)?sig_atomic_t)',
+     'volatile orders nothing between threads: use an atomic'),
     (PRODUCT + ['bench', 'tests'], r'\busing\s+namespace\s+std\b', 'name what you use'),
     (PRODUCT, r'\bstd::(rand|srand)\b|\b(strcpy|strcat|sprintf|gets|atoi|strtok)\s*\(', 'unbounded or unchecked'),
     (NO_EXCEPTIONS, r'\bthrow\b', 'errors are values here (Result)'),

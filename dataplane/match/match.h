@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The match stage: payload and headers of a burst -> which rules hit (Hits). LoadedRules is made
 // off the packet path from a rule image (it allocates, it can fail) and then only read, by all
-// workers; each uses its own Matcher in it, so that what a rule set needs comes and goes with it and
-// the packet path never allocates. It decides nothing: verdict does.
+// workers; each uses its own Matcher in it, so that what a rule set needs comes and goes with it
+// and the packet path never allocates. It decides nothing: verdict does.
 #pragma once
 
 #include <cstdint>

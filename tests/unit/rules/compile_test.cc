@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "packets.h"
+#include "tests/unit/rules/packets.h"
 
 namespace weir {
 namespace {

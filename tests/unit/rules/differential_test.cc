@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <random>
 
-#include "packets.h"
+#include "tests/unit/rules/packets.h"
 
 namespace weir {
 namespace {

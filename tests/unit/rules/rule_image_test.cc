@@ -7,7 +7,7 @@
 #include <functional>
 #include <random>
 
-#include "packets.h"
+#include "tests/unit/rules/packets.h"
 
 namespace weir {
 namespace {

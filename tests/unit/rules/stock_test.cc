@@ -6,7 +6,7 @@
 #include <iterator>
 #include <set>
 
-#include "packets.h"
+#include "tests/unit/rules/packets.h"
 
 namespace weir {
 namespace {

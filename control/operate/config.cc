@@ -27,8 +27,14 @@ using operate::Wrong;
 
 namespace {
 
-// What is said at a place of the file. yaml-cpp counts from 0.
+// What is said at a place of the file: one line, whatever of the file it quotes. yaml-cpp counts
+// from 0.
 Error error_at(const std::string& file, const YAML::Mark& mark, std::string message) {
+  constexpr size_t kLongest = 500;
+  if (message.size() > kLongest) message = message.substr(0, kLongest) + "...";
+  for (char& c : message) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 127) c = '?';
+  }
   const bool known = mark.line >= 0;
   return Error{std::move(message), file, known ? static_cast<uint32_t>(mark.line) + 1 : 0,
                known ? static_cast<uint32_t>(mark.column) + 1 : 0};

@@ -243,6 +243,7 @@ Result<ReplayTotals> replay(const ReplayOptions& o, std::string& broken) {
       return tl::make_unexpected(done.error());
     }
   }
+  if (!reader->remark().empty()) fmt::print(stderr, "weir: {}\n", reader->remark());
   if (reader->error()) broken = reader->error()->text();
   const uint64_t accounted = totals.sent + sum_of(totals.dropped) + totals.held;
   if (totals.received != accounted) {

@@ -17,8 +17,13 @@ constexpr uint16_t kEtherVlan = 0x8100, kEtherQinq = 0x88a8, kEtherQinqOld = 0x9
 constexpr uint16_t kEtherMpls = 0x8847, kEtherMplsMulticast = 0x8848, kEtherPppoe = 0x8864;
 constexpr uint8_t kProtoIpIp = 4, kProtoIpv6 = 41, kProtoHopByHop = 0, kProtoRouting = 43,
                   kProtoFragment = 44, kProtoAh = 51, kProtoDestination = 60, kProtoMobility = 135;
-constexpr unsigned kMplsLabelsMax = 8;
+constexpr unsigned kMplsLabelsMax = 8, kGtpExtensionsMax = 8;
+constexpr uint16_t kGtpUserPort = 2152, kCapwapDataPort = 5247;
 constexpr uint32_t kReadableMax = 65'535;  // offsets are 16 bits; no link carries longer frames
+
+struct Frame;
+void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h,
+                    unsigned depth) noexcept;
 
 struct Frame {
   const uint8_t* data;
@@ -176,11 +181,11 @@ uint32_t read_ipv4(Frame& f, uint32_t at, Headers& h) noexcept {
     note(h, Anomaly::kIpv4BadHeader);
     return 0;
   }
-  if (total != 0 && total <= f.end - at) {  // 0: left to segmentation offload
-    f.end = at + total;
-  } else if (total > f.end - at && !f.cut) {
+  if (total > f.end - at && !f.cut) {  // no receiver takes it
     note(h, Anomaly::kIpv4Truncated);
+    return 0;
   }
+  if (total != 0) f.end = std::min(f.end, at + total);  // 0: left to segmentation offload
   h.ip_version = 4;
   h.ttl = ip[8];
   h.proto = ip[9];
@@ -205,11 +210,11 @@ uint32_t read_ipv6(Frame& f, uint32_t at, Headers& h) noexcept {
   }
   const uint8_t* ip = f.data + at;
   const uint32_t payload = load_be16(ip + 4);
-  if (payload != 0 && payload <= f.end - at - 40) {  // 0: jumbogram or offload
-    f.end = at + 40 + payload;
-  } else if (payload > f.end - at - 40 && !f.cut) {
+  if (payload > f.end - at - 40 && !f.cut) {
     note(h, Anomaly::kIpv6Truncated);
+    return 0;
   }
+  if (payload != 0) f.end = std::min(f.end, at + 40 + payload);  // 0: jumbogram or offload
   h.ip_version = 6;
   h.ttl = ip[7];
   h.src = IpAddress::from_v6(ip + 8);
@@ -261,27 +266,83 @@ uint32_t read_ipv6(Frame& f, uint32_t at, Headers& h) noexcept {
   return here;
 }
 
-// An IP packet and, inside it, at most kTunnelDepthMax - 1 more (RFC 2003, RFC 4213). Each inner one
-// replaces what was read of the outer one.
-void read_ip(Frame f, uint32_t at, Headers& h) noexcept {
-  for (unsigned depth = 0; depth < kTunnelDepthMax; ++depth) {
-    if (!f.holds(at, 1)) return;
-    const uint8_t version = f.data[at] >> 4;
-    if (version != 4 && version != 6) return;
-    if (depth != 0) h.flags |= kTunnelled;
-    const uint32_t next = version == 4 ? read_ipv4(f, at, h) : read_ipv6(f, at, h);
-    if (next == 0) {
-      if (h.has(kHasIp)) h.payload_offset = h.l4_offset = static_cast<uint16_t>(f.end);
-      return;
-    }
-    const bool inner = (h.proto == kProtoIpIp || h.proto == kProtoIpv6) && !h.has(kFragment);
-    const uint8_t want = h.proto == kProtoIpIp ? 4 : 6;
-    if (!inner || !f.holds(next, 1) || f.data[next] >> 4 != want) {
-      return read_transport(f, next, h);
-    }
-    at = next;
+// GTP-U version 1 (3GPP TS 29.281 section 5.1): where the user's packet begins; 0: none is carried.
+uint32_t gtp_payload(const Frame& f, uint32_t at) noexcept {
+  if (!f.holds(at, 8)) return 0;
+  const uint8_t flags = f.data[at];
+  const bool user_data = flags >> 5 == 1 && (flags & 0x10) != 0 && f.data[at + 1] == 0xff;
+  if (!user_data) return 0;
+  uint32_t here = at + 8;
+  if ((flags & 0x07) == 0) return here;
+  if (!f.holds(here, 4)) return 0;
+  uint8_t next = (flags & 0x04) != 0 ? f.data[here + 3] : uint8_t{0};
+  here += 4;
+  for (unsigned n = 0; next != 0 && n < kGtpExtensionsMax; ++n) {
+    if (!f.holds(here, 1)) return 0;
+    const uint32_t bytes = f.data[here] * 4u;
+    if (bytes == 0 || !f.holds(here, bytes)) return 0;
+    next = f.data[here + bytes - 1];
+    here += bytes;
   }
-  note(h, Anomaly::kTunnelTooDeep);
+  return next == 0 ? here : 0;
+}
+
+// CAPWAP data channel (RFC 5415 section 4.3): an 802.3 or 802.11 frame; LinkNext::kNothing: neither.
+LinkHeader capwap_payload(const Frame& f, uint32_t at) noexcept {
+  if (!f.holds(at, 8)) return {};
+  const uint32_t word = load_be32(f.data + at);
+  const uint32_t header_bytes = (word >> 19 & 0x1f) * 4;
+  const bool plain = word >> 24 == 0, fragment = (word & 0x80) != 0, native = (word & 0x100) != 0;
+  if (!plain || fragment || header_bytes < 8 || !f.holds(at, header_bytes)) return {};
+  const uint32_t inner = at + header_bytes;
+  LinkHeader l = native ? read_tunnelled_80211(f.data + inner, f.end - inner)
+                        : read_link(f.data + inner, f.end - inner, LinkType::kEthernet);
+  l.offset += inner;
+  return l;
+}
+
+// What a UDP packet of a tunnel's port carries.
+LinkHeader udp_payload(const Frame& f, const Headers& h) noexcept {
+  const auto is_port = [&h](uint16_t port) { return h.src_port == port || h.dst_port == port; };
+  if (is_port(kGtpUserPort)) {
+    const uint32_t at = gtp_payload(f, h.payload_offset);
+    if (at != 0) return {.next = LinkNext::kIpByVersion, .offset = at};
+  }
+  if (is_port(kCapwapDataPort)) return capwap_payload(f, h.payload_offset);
+  return {};
+}
+
+// An IP packet and, inside it, at most kTunnelDepthMax - 1 more (RFC 2003, RFC 4213, GTP-U, CAPWAP).
+// The innermost whole one is what Headers tells of; what only looks like a tunnel stays the outer one.
+void read_ip(Frame f, uint32_t at, Headers& h, unsigned depth) noexcept {
+  if (!f.holds(at, 1)) return;
+  const uint8_t version = f.data[at] >> 4;
+  if (version != 4 && version != 6) return;
+  const uint32_t next = version == 4 ? read_ipv4(f, at, h) : read_ipv6(f, at, h);
+  if (next == 0) {
+    if (h.has(kHasIp)) h.payload_offset = h.l4_offset = static_cast<uint16_t>(f.end);
+    return;
+  }
+  read_transport(f, next, h);
+  if (h.has(kFragment)) return;
+  LinkHeader inside;
+  if (h.proto == kProtoIpIp || h.proto == kProtoIpv6) {
+    inside = {.next = LinkNext::kIpByVersion, .offset = next};
+  } else if (h.proto == kProtoUdp && h.has(kHasL4)) {
+    inside = udp_payload(f, h);
+  }
+  if (inside.next == LinkNext::kNothing) return;
+  if (depth == kTunnelDepthMax) return note(h, Anomaly::kTunnelTooDeep);
+  Headers inner;
+  inner.flags = kTunnelled | (h.flags & kHasMac);
+  inner.vlan_count = h.vlan_count;
+  std::copy_n(h.vlan, 2, inner.vlan);
+  if (inside.next == LinkNext::kIpByVersion) {
+    read_ip(f, inside.offset, inner, depth + 1);
+  } else {
+    read_ethertype(f, inside.ethertype, inside.offset, inner, depth + 1);
+  }
+  if (inner.has(kHasIp)) h = inner;
 }
 
 void read_arp(const Frame& f, uint32_t at, Headers& h) noexcept {
@@ -297,7 +358,8 @@ void read_arp(const Frame& f, uint32_t at, Headers& h) noexcept {
 }
 
 // Tags and labels between the link header and IP.
-void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h) noexcept {
+void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h,
+                    unsigned depth) noexcept {
   for (unsigned tags = 0; type == kEtherVlan || type == kEtherQinq || type == kEtherQinqOld;) {
     if (!f.holds(at, 4)) return;
     if (tags == kVlanTagsMax) return note(h, Anomaly::kVlanTooDeep);
@@ -320,9 +382,9 @@ void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h) noex
       at += 4;
     }
     if (!bottom) return;
-    return read_ip(f, at, h);
+    return read_ip(f, at, h, depth);
   }
-  if (type == kEtherIpv4 || type == kEtherIpv6) return read_ip(f, at, h);
+  if (type == kEtherIpv4 || type == kEtherIpv6) return read_ip(f, at, h, depth);
   if (type == kEtherArp) return read_arp(f, at, h);
 }
 
@@ -354,8 +416,8 @@ void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept
   if (l.has_mac) h.flags |= kHasMac;
   switch (l.next) {
     case LinkNext::kNothing: return;
-    case LinkNext::kIpByVersion: return read_ip(f, l.offset, h);
-    case LinkNext::kEthertype: return read_ethertype(f, l.ethertype, l.offset, h);
+    case LinkNext::kIpByVersion: return read_ip(f, l.offset, h, 1);
+    case LinkNext::kEthertype: return read_ethertype(f, l.ethertype, l.offset, h, 1);
   }
 }
 

@@ -7,6 +7,8 @@ namespace weir {
 
 namespace {
 
+enum class ControlOrder : uint8_t { kAsSent, kSwapped };
+
 constexpr uint16_t kEthertypeMin = 0x0600;  // below it: an 802.3 length, LLC follows
 
 LinkHeader ethertype_at(uint16_t type, uint32_t offset) noexcept {
@@ -28,11 +30,8 @@ LinkHeader read_ethernet(const uint8_t* data, uint32_t end, uint32_t at) noexcep
   return l;
 }
 
-LinkHeader by_family(uint32_t family) noexcept {
-  // AF_INET is 2 everywhere; AF_INET6 is 24, 28 or 30 on the BSDs and 10 on Linux.
-  const bool ip = family == 2 || family == 10 || family == 24 || family == 28 || family == 30;
-  return {.next = ip ? LinkNext::kIpByVersion : LinkNext::kNothing, .offset = 4};
-}
+// The family's number differs between systems, and the packet says its version itself.
+constexpr LinkHeader kAfterFamily{.next = LinkNext::kIpByVersion, .offset = 4};
 
 LinkHeader read_ppp(const uint8_t* data, uint32_t end) noexcept {
   if (end < 4) return {};
@@ -46,15 +45,18 @@ LinkHeader read_ppp(const uint8_t* data, uint32_t end) noexcept {
   return {};
 }
 
-LinkHeader read_80211(const uint8_t* data, uint32_t end, uint32_t at) noexcept {
+LinkHeader read_80211(const uint8_t* data, uint32_t end, uint32_t at,
+                      ControlOrder order = ControlOrder::kAsSent) noexcept {
   if (at > end || end - at < 24) return {};
-  const uint8_t type = (data[at] >> 2) & 3, subtype = data[at] >> 4;
-  const bool is_protected = (data[at + 1] & 0x40) != 0;
+  const uint8_t kind = data[at + (order == ControlOrder::kAsSent ? 0 : 1)];
+  const uint8_t flags = data[at + (order == ControlOrder::kAsSent ? 1 : 0)];
+  const uint8_t type = (kind >> 2) & 3, subtype = kind >> 4;
+  const bool is_protected = (flags & 0x40) != 0;
   if (type != 2 || (subtype & 4) != 0 || is_protected) return {};  // data frames with a body only
   uint32_t header = 24;
-  if ((data[at + 1] & 3) == 3) header += 6;   // fourth address
+  if ((flags & 3) == 3) header += 6;   // fourth address
   if ((subtype & 8) != 0) header += 2;        // QoS control
-  if ((subtype & 8) != 0 && (data[at + 1] & 0x80) != 0) header += 4;  // HT control
+  if ((subtype & 8) != 0 && (flags & 0x80) != 0) header += 4;  // HT control
   return read_llc(data, end, at + header);
 }
 
@@ -77,16 +79,17 @@ LinkHeader read_ppi(const uint8_t* data, uint32_t end) noexcept {
 
 }  // namespace
 
+LinkHeader read_tunnelled_80211(const uint8_t* data, uint32_t end) noexcept {
+  const LinkHeader l = read_80211(data, end, 0);
+  return l.next != LinkNext::kNothing ? l : read_80211(data, end, 0, ControlOrder::kSwapped);
+}
+
 LinkHeader read_link(const uint8_t* data, uint32_t end, LinkType link) noexcept {
   switch (link) {
     case LinkType::kEthernet: return read_ethernet(data, end, 0);
     case LinkType::kRawIp: return {.next = LinkNext::kIpByVersion, .offset = 0};
-    case LinkType::kNull: {
-      if (end < 4) return {};
-      const uint32_t family = load_be32(data);  // either byte order: families are small
-      return by_family(family > 0xffff ? __builtin_bswap32(family) : family);
-    }
-    case LinkType::kLoop: return end < 4 ? LinkHeader{} : by_family(load_be32(data));
+    case LinkType::kNull:
+    case LinkType::kLoop: return end < 4 ? LinkHeader{} : kAfterFamily;
     case LinkType::kLinuxSll:
       return end < 16 ? LinkHeader{} : ethertype_at(load_be16(data + 14), 16);
     case LinkType::kLinuxSll2:

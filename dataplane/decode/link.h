@@ -21,4 +21,8 @@ struct LinkHeader {
 // end.
 LinkHeader read_link(const uint8_t* data, uint32_t end, LinkType link) noexcept;
 
+// An 802.11 frame as access points hand it to their controller: some exchange the two bytes of the
+// frame control field.
+LinkHeader read_tunnelled_80211(const uint8_t* data, uint32_t end) noexcept;
+
 }  // namespace weir

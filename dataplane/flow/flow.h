@@ -93,7 +93,7 @@ enum TrackEvent : uint8_t {
   kQuotedRefused = 1u << 3,     // an ICMP error refused the flow `quoted`
 };
 struct Tracked {
-  Flow* flow = nullptr;         // null: not IP, or the table is full
+  Flow* flow = nullptr;         // null: not IP, a later fragment, or the table is full
   uint32_t index = kNoFlow;
   uint32_t quoted = kNoFlow;    // flow that an ICMP error speaks of
   uint8_t events = 0;           // TrackEvent

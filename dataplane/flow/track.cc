@@ -59,6 +59,9 @@ struct Run {
   void read_quoted(size_t i) noexcept;
 };
 
+// A later fragment does not say whose it is.
+bool has_flow(const Headers& h) noexcept { return h.has(kHasIp) && !h.has(kLaterFragment); }
+
 bool begins_anew(const Flow& f, const Headers& h) noexcept {
   // RFC 9293 section 3.6.1: a SYN on a connection that is over opens the next one.
   const bool syn = (h.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
@@ -139,7 +142,7 @@ void Run::update(size_t i, bool src_is_lo) noexcept {
   t.direction = src_is_lo == ((f.flags & kInitiatorIsLo) != 0) ? 0 : 1;
   f.last_ns = std::max(f.last_ns, p.time_ns);
   f.packets[t.direction] += 1;
-  f.bytes[t.direction] += p.wire_bytes;
+  f.bytes[t.direction] += p.bytes;  // less than on the wire only where a capture cut the frame
   if (h.proto == kProtoTcp) {
     if (h.has(kHasL4)) update_tcp(f, h, t);
   } else if (t.direction == 1 && f.state == FlowState::kNew) {
@@ -197,14 +200,14 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
   Run run{packets, headers, wire, table, stats, tracked, ended};
   for (size_t i = 0; i < n; ++i) {  // hash all, fetch their buckets
     tracked[i] = Tracked{};
-    if (!headers[i].has(kHasIp)) continue;
+    if (!has_flow(headers[i])) continue;
     keys[i] = key_of(headers[i], wire, src_is_lo[i]);
     hashes[i] = table.hash(keys[i]);
     table.prefetch_bucket(hashes[i]);
   }
   for (size_t i = 0; i < n; ++i) {  // find or start, in order: a burst may hold a flow's first two
     const Headers& h = headers[i];
-    if (!h.has(kHasIp)) continue;
+    if (!has_flow(h)) continue;
     uint32_t index = table.find(keys[i], hashes[i]);
     if (index != kNoFlow) {
       const Flow& f = table.flow(index);

@@ -48,6 +48,8 @@ class CaptureReader {
   // that is not as it should be: then error() says what and where. Frames before it are good.
   std::optional<CapturedFrame> next();
   const std::optional<Error>& error() const noexcept { return error_; }
+  // Something odd that cost no packet, to be told; empty: nothing.
+  const std::string& remark() const noexcept { return remark_; }
 
   std::span<const uint8_t> file_header() const noexcept { return header_; }
   std::span<const uint8_t> trailer() const noexcept { return trailer_; }  // after the last frame
@@ -85,7 +87,9 @@ class CaptureReader {
   uint64_t frames_ = 0;
   std::span<const uint8_t> header_, trailer_;
   std::optional<Error> error_;
+  std::string remark_;
   bool pcapng_ = false, big_endian_ = false, nanoseconds_ = false;
+  uint16_t minor_ = 4;  // pcap version 2.minor_
   LinkType link_ = LinkType::kUnknown;
   std::vector<Interface> interfaces_;
 };

@@ -38,6 +38,11 @@ LinkType link_type_of(uint32_t number) noexcept {
   }
 }
 
+// A length on the wire that no frame has is a damaged field: what was captured is all we know.
+uint32_t wire_length(uint32_t said, uint32_t captured) {
+  return said < captured || said > kCaptureFrameMax ? captured : said;
+}
+
 std::string hex4(const uint8_t* p) {
   char text[16];
   std::snprintf(text, sizeof text, "%02x %02x %02x %02x", p[0], p[1], p[2], p[3]);
@@ -94,9 +99,11 @@ CaptureReader::CaptureReader(CaptureReader&& o) noexcept
       header_(o.header_),
       trailer_(o.trailer_),
       error_(std::move(o.error_)),
+      remark_(std::move(o.remark_)),
       pcapng_(o.pcapng_),
       big_endian_(o.big_endian_),
       nanoseconds_(o.nanoseconds_),
+      minor_(o.minor_),
       link_(o.link_),
       interfaces_(std::move(o.interfaces_)) {}
 
@@ -145,6 +152,7 @@ Result<void> CaptureReader::read_file_header() {
   if (bytes_.size() < kPcapHeaderBytes) {
     return wrong("is cut short: " + std::to_string(bytes_.size()) + " of the 24 header bytes");
   }
+  minor_ = u16(bytes_.data() + 6);
   link_ = link_type_of(u32(bytes_.data() + 20));
   header_ = bytes_.first(kPcapHeaderBytes);
   at_ = loose_from_ = kPcapHeaderBytes;
@@ -159,9 +167,17 @@ std::optional<CapturedFrame> CaptureReader::next() {
 std::optional<CapturedFrame> CaptureReader::next_pcap() {
   const size_t left = bytes_.size() - at_;
   if (left == 0) return std::nullopt;
-  if (left < kPcapRecordBytes) return broken("the next packet's header is cut short");
+  if (left < kPcapRecordBytes) {  // not even a header: nothing that could be a packet is missing
+    remark_ = name_ + ": " + std::to_string(left) + " bytes after the last of " +
+              std::to_string(frames_) + " packets are no packet";
+    trailer_ = bytes_.subspan(at_);
+    at_ = bytes_.size();
+    return std::nullopt;
+  }
   const uint8_t* r = bytes_.data() + at_;
-  const uint32_t captured = u32(r + 8);
+  // Writers of version 2.2 and before exchanged the two lengths, some of 2.3 too.
+  uint32_t captured = u32(r + 8), on_wire = u32(r + 12);
+  if (minor_ < 3 || (minor_ == 3 && captured > on_wire)) std::swap(captured, on_wire);
   if (captured > kCaptureFrameMax) {
     return broken("the next packet says to be " + std::to_string(captured) + " bytes long");
   }
@@ -173,7 +189,7 @@ std::optional<CapturedFrame> CaptureReader::next_pcap() {
   const TimeNs fraction = u32(r + 4);
   f.time_ns = TimeNs{u32(r)} * kNsPerSecond + (nanoseconds_ ? fraction : fraction * kNsPerUs);
   f.bytes = bytes_.subspan(at_ + kPcapRecordBytes, captured);
-  f.wire_bytes = std::max(u32(r + 12), captured);
+  f.wire_bytes = wire_length(on_wire, captured);
   f.link = link_;
   f.record = bytes_.subspan(at_, kPcapRecordBytes + captured);
   at_ += f.record.size();
@@ -293,13 +309,14 @@ bool CaptureReader::read_packet_block(uint32_t type, std::span<const uint8_t> bl
   }
   const Interface& i = interfaces_[f.interface];
   if (type == kSimplePacket) {
-    f.wire_bytes = u32(b + 8);
-    captured = std::min<uint32_t>(f.wire_bytes, static_cast<uint32_t>(block.size() - 16));
+    const uint32_t said = u32(b + 8);
+    captured = std::min<uint32_t>(said, static_cast<uint32_t>(block.size() - 16));
     if (i.snap_bytes != 0) captured = std::min(captured, i.snap_bytes);
+    f.wire_bytes = wire_length(said, captured);
   } else {
     f.time_ns = to_ns(uint64_t{u32(b + 12)} << 32 | u32(b + 16), i);
     captured = u32(b + 20);
-    f.wire_bytes = std::max(u32(b + 24), captured);
+    f.wire_bytes = wire_length(u32(b + 24), captured);
   }
   if (captured > block.size() - fixed - 4 || captured > kCaptureFrameMax) {
     broken("a packet says to be " + std::to_string(captured) + " bytes long");

@@ -19,6 +19,8 @@ import tempfile
 
 # capture -> why its flows cannot equal the oracle's. They are compared all the same, and told.
 EXPLAINED = {
+    'capwap.pcap': 'the oracle leaves out CAPWAP frames that carry no IP; we count them to the tunnel',
+    'fuzz-2020-02-16-11740.pcap': 'the oracle reads IPv4 under any Ethernet type, as no host would',
 }
 LINE = re.compile(r'^\s*\d+\s+(TCP|UDP) (\S+) (<->|->) (\S+?) (?:\[VLAN: (\d+)\])?\[proto: ([^\]]+?)/([^\]]+)\].*?'
                   r'\[(\d+) pkts/(\d+) bytes (?:<->|->) (\d+) pkts/(\d+) bytes\]')

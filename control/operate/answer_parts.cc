@@ -97,6 +97,15 @@ std::optional<std::string> alert_of(const Desk& d, uint64_t id) {
   return d.store != nullptr ? d.store->alert(id) : std::nullopt;
 }
 
+// Does an alert's text (ours, so written in just this way) name the address as device or destination?
+bool tells_of(std::string_view text, const IpAddress& address) {
+  const std::string quoted = "\"" + to_string(address) + "\"";
+  for (const char* key : {"\"device\":", "\"dest_ip\":"}) {
+    if (text.find(key + quoted) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 // Collects the parts of an answer to `why`.
 class Explanation {
  public:
@@ -107,9 +116,10 @@ class Explanation {
     if (!text) return false;
     told_alert_ = true;
     json_.raw("alert", *text);
-    if (const Alert* a = desk_.chain.detector().find(id); a != nullptr && a->action != 0) {
-      add_action(a->action);
-    }
+    desk_.chain.responder().each([&](const ActionRecord& a) {
+      if (a.alert == id) add_action(a.id);
+      return !told_action_;
+    });
     return true;
   }
   bool add_action(uint64_t id) {
@@ -151,10 +161,11 @@ class Explanation {
     constexpr unsigned kMost = 50;
     unsigned n = 0;
     json_.open_list("alerts");
-    desk_.chain.detector().each([&](const Alert& a) {
-      if (a.device != address && a.ends.dst != address) return true;
-      json_.raw({}, alert_text(a, rule_of(desk_, a), desk_.lines, mode_of_wire(desk_, a.wire)));
-      return ++n < kMost;
+    each_alert_text(desk_, kAnswerRowsMax, [&](std::string_view text) {
+      if (n < kMost && tells_of(text, address)) {
+        json_.raw({}, text);
+        ++n;
+      }
     });
     json_.close_list();
     json_.open_list("actions");
@@ -187,6 +198,19 @@ const CatalogRule* rule_of(const Desk& d, const Alert& a) {
 
 Mode mode_of_wire(const Desk& d, uint8_t wire) {
   return wire < d.segment.settings().wires ? d.segment.settings().wire[wire].mode : Mode::kEnforce;
+}
+
+void each_alert_text(const Desk& d, uint64_t most,
+                     const std::function<void(std::string_view)>& visit) {
+  if (d.store != nullptr) {
+    d.store->each_alert(most, visit);
+    return;
+  }
+  uint64_t n = 0;
+  d.chain.detector().each([&](const Alert& a) {
+    visit(alert_text(a, rule_of(d, a), d.lines, mode_of_wire(d, a.wire)));
+    return ++n < most;
+  });
 }
 
 void write_device(JsonText& json, const Device& device, const Desk& d) {

@@ -3,6 +3,7 @@
 // object that is open.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,10 @@ void write_device(JsonText& json, const Device& device, const Desk& desk);
 void write_flow(JsonText& json, const BookedFlow& flow, const Desk& desk);
 void write_action(JsonText& json, const ActionRecord& action);
 void write_match(JsonText& json, const VerdictMatch& match);
+
+// The latest alerts as text, newest first: from the store, which has all, else from memory.
+void each_alert_text(const Desk& desk, uint64_t most,
+                     const std::function<void(std::string_view)>& visit);
 
 const CatalogRule* rule_of(const Desk& desk, const Alert& alert);
 Mode mode_of_wire(const Desk& desk, uint8_t wire);

@@ -168,15 +168,7 @@ ControlReply alerts(const Desk& d, uint64_t most) {
     if (body.size() > 1) body += ',';
     body += text;
   };
-  if (d.store != nullptr) {
-    d.store->each_alert(most, add);
-  } else {
-    uint64_t n = 0;
-    d.chain.detector().each([&](const Alert& a) {
-      add(alert_text(a, rule_of(d, a), d.lines, mode_of_wire(d, a.wire)));
-      return ++n < most;
-    });
-  }
+  each_alert_text(d, most, add);
   return {200, body + "]"};
 }
 

@@ -234,7 +234,9 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
       if (wrong) return fail(error_at(name, wrong->mark, wrong->wanted));
     }
   } catch (const YAML::Exception& e) {
-    return fail(error_at(name, e.mark, "not YAML: " + e.msg));
+    return fail(error_at(name, e.mark, "not YAML from here on (" + e.msg + "): is a bracket or quote "
+                         "before this place not closed, or the indentation not that of its "
+                         "neighbours?"));
   } catch (const std::exception& e) {
     return fail(Error{std::string("cannot be read as YAML: ") + e.what(), name});
   }

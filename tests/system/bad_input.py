@@ -27,7 +27,7 @@ WRONG_CONFIGS = [
     ('a wrong word', '    b: d1', '    b: d1\n    mode: enforced', 9),
     ('a wrong duration', 'wires:', 'flows: {tcp_new: 60 parsecs}\nwires:', 5),
     ('a wrong number', 'wires:', 'verdicts: {max: many}\nwires:', 5),
-    ('no YAML at all', 'wires:', 'wires: [', 5),
+    ('no YAML at all', 'wires:', 'wires: [', 6),
     ('the same port twice', '    b: d1', '    b: d0', 8),
     ('an interface that is not there', '    b: d1', '    b: nowhere0', 8),
     ('a rule file that is not there', 'wires:', 'rules: {files: [/nowhere/x.rules]}\nwires:', 5),

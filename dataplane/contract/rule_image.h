@@ -32,6 +32,8 @@ enum ImageRuleFlag : uint8_t {
   kRuleBothWays = 1u << 0,      // <>: also with source and destination exchanged
   kRuleNeedsPorts = 1u << 1,    // a port is named: packets without ports do not match
   kRuleNeedsPayload = 1u << 2,  // has a content: packets without payload do not match
+  kRuleOfFlow = 1u << 3,        // names protocol and addresses alone: what holds for one packet
+                                // holds for the flow. A pass rule passes all of it
 };
 
 struct ImageRule {

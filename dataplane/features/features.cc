@@ -224,7 +224,7 @@ void EventWriter::observe(std::span<const PacketView> packets, std::span<const H
     if (t.flow != nullptr && (t.events != 0 || became_known[i])) {
       observe_flow(headers[i], t, became_known[i], wire, flows, packets[i].time_ns);
     }
-    if (hits[i].count != 0) {
+    if (hits[i].count != 0 && !decisions[i].settled) {
       rule_hits(packets[i], headers[i], t, hits[i], *rules, decisions[i], wire, flows,
                 packet_number + i);
     }

@@ -21,6 +21,8 @@ struct Decision {
   Reason reason = Reason::kNone;   // enforced: anything else is not sent
   Reason would = Reason::kNone;    // what enforce would have said; equals reason there
   bool answer = false;             // send RST or ICMP unreachable (kReject, enforced)
+  bool settled = false;            // rules hit it, but an earlier packet of the burst had passed or
+                                   // blocked its flow: the hits count for nothing
   uint32_t verdict_slot = 0xffffffff;
   VerdictId verdict = 0;           // that dropped it; 0: none
   uint32_t rule_sid = 0;           // that dropped it; 0: none

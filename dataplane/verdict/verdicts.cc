@@ -262,11 +262,18 @@ Reason Verdicts::by_rules(const PacketView& packet, const Hits& hits, const Load
     d.rule_sid = c->rule_sid;
     return rule_reason(c->rule_action);
   }
-  if (hits.count != 0 && f != nullptr) f->flags |= kAlerted;
+  if (hits.count == 0 || d.settled) return Reason::kNone;
+  const ImageRule& best = rules->rule(hits.rule[0]);
+  if (best.action == Action::kPass) {
+    if (f != nullptr && (best.flags & kRuleOfFlow) != 0) {
+      f->flags = static_cast<uint16_t>(f->flags & ~kWantsMatch);
+    }
+    return Reason::kNone;
+  }
+  if (f != nullptr) f->flags |= kAlerted;
   Reason reason = Reason::kNone;
   for (unsigned n = 0; n < hits.count && reason == Reason::kNone; ++n) {
     const ImageRule& rule = rules->rule(hits.rule[n]);
-    if (rule.action == Action::kPass) break;
     if (rule.action == Action::kRateLimit) {
       const RateLimit& limit = rules->limits()[rule.limit];
       TokenBucket* meter = nullptr;
@@ -296,6 +303,8 @@ void Verdicts::decide_one(const PacketView& packet, const Headers&, const Tracke
                           Decision& d) noexcept {
   Flow* f = t.flow;
   FlowCold* c = f == nullptr ? nullptr : &flows.cold(t.index);
+  // A whole burst is matched before its first packet is decided.
+  d.settled = f != nullptr && (f->flags & kWantsMatch) == 0;
   bool is_trusted = false;
   Reason reason = by_verdict(packet, c, d, is_trusted);
   if (reason == Reason::kNone) {

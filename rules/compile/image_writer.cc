@@ -227,9 +227,8 @@ void ImageWriter::list_by_header(const ParsedRule& rule, const Header& header, u
   const ImageRule& image_rule = rules_[index];
   // What Suricata calls IP-only: one look at a flow's direction says all there is to say. A rate is
   // of packets, so each one counts.
-  const bool once = rule.contents.empty() && !rule.dsize && is_any(header.src_ports.set) &&
-                    is_any(header.dst_ports.set) && !header.src.negates && !header.dst.negates &&
-                    rule.action != RuleAction::kRateLimit;
+  const bool once = (image_rule.flags & kRuleOfFlow) != 0 && !header.src.negates &&
+                    !header.dst.negates && rule.action != RuleAction::kRateLimit;
   const auto list =
       static_cast<unsigned>(once ? HeaderList::kOncePerDirection : HeaderList::kEachPacket);
   for (unsigned kind = 0; kind < kPacketKinds; ++kind) {
@@ -252,8 +251,10 @@ void ImageWriter::add(const ParsedRule& rule, const Header& header) {
   out.dst_set = address_set(header.dst.set);
   unsigned flags = 0;
   if (rule.direction == RuleDirection::kBoth) flags |= kRuleBothWays;
-  if (!is_any(header.src_ports.set) || !is_any(header.dst_ports.set)) flags |= kRuleNeedsPorts;
+  const bool ports = !is_any(header.src_ports.set) || !is_any(header.dst_ports.set);
+  if (ports) flags |= kRuleNeedsPorts;
   if (!rule.contents.empty()) flags |= kRuleNeedsPayload;
+  if (!ports && rule.contents.empty() && !rule.dsize) flags |= kRuleOfFlow;
   out.flags = static_cast<uint8_t>(flags);
   if (rule.dsize) {
     out.payload_min = rule.dsize->min;

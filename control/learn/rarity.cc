@@ -12,6 +12,7 @@ namespace {
 constexpr uint8_t kTcp = 6, kUdp = 17;
 constexpr TimeNs kHour = 3600 * kNsPerSecond;
 constexpr uint16_t kFirstEphemeral = 32'768;  // above, one kind: such ports are drawn by chance
+constexpr uint32_t kCountedKinds = 64;        // of a device, toward what is usual in its groups
 constexpr uint32_t kGroupsMax = 16'384;
 constexpr const char* kSiteName = "this site";
 
@@ -108,17 +109,23 @@ Rarity::GroupTotals& Rarity::group_of(const IpAddress& group) {
 }
 
 void Rarity::group_add(const IpAddress& group, uint8_t level, Dimension d, uint64_t kind,
-                       bool first_of_device) {
+                       uint32_t kinds_of_device) {
   const Key key{group, kind, d, level};
   auto* e = group_kinds_.find(key);
-  if (e == nullptr) e = &group_kinds_.add(key);
+  if (e == nullptr) {
+    e = &group_kinds_.add(key);
+    e->value.counted = kinds_of_device <= kCountedKinds;
+  }
   group_kinds_.touch(*e);
   auto& g = group_of(group).of[d];
-  ++g.pairs;
-  if (e->value == 0) ++g.singles;
-  if (e->value == 1) lower(g.singles);
-  ++e->value;
-  if (first_of_device) ++g.devices;
+  Shared& shared = e->value;
+  ++shared.devices;
+  if (shared.counted) {
+    ++g.pairs;
+    if (shared.devices == 1) ++g.singles;
+    if (shared.devices == 2) lower(g.singles);
+  }
+  if (kinds_of_device == 1) ++g.devices;
 }
 
 void Rarity::group_remove(const IpAddress& group, uint8_t level, Dimension d, uint64_t kind,
@@ -126,11 +133,14 @@ void Rarity::group_remove(const IpAddress& group, uint8_t level, Dimension d, ui
   auto* e = group_kinds_.find(Key{group, kind, d, level});
   if (e == nullptr) return;
   auto& g = group_of(group).of[d];
-  lower(g.pairs);
-  if (e->value == 1) lower(g.singles);
-  if (e->value == 2) ++g.singles;
+  Shared& shared = e->value;
+  if (shared.counted) {
+    lower(g.pairs);
+    if (shared.devices == 1) lower(g.singles);
+    if (shared.devices == 2) ++g.singles;
+  }
   if (last_of_device) lower(g.devices);
-  if (--e->value == 0) group_kinds_.erase(*e);
+  if (--shared.devices == 0) group_kinds_.erase(*e);
 }
 
 void Rarity::learn_new(const IpAddress& device, Dimension d, uint64_t kind, const Kind& k,
@@ -138,12 +148,11 @@ void Rarity::learn_new(const IpAddress& device, Dimension d, uint64_t kind, cons
   auto& e = kinds_.add(Key{device, kind, d, 0}, [this](Kinds::Entry& old) { forget(old); });
   e.value = k;
   Counts& c = totals_of(device, first_ns).of[d];
-  const bool first = c.kinds == 0;
   ++c.kinds;
   c.observations += k.hours;
   if (k.hours == 1) ++c.singles;
-  group_add(subnet_of(device), 1, d, kind, first);
-  group_add(IpAddress{}, 2, d, kind, first);
+  group_add(subnet_of(device), 1, d, kind, c.kinds);
+  group_add(IpAddress{}, 2, d, kind, c.kinds);
 }
 
 void Rarity::forget(const Kinds::Entry& e) {
@@ -164,7 +173,7 @@ double Rarity::judge_group(const IpAddress& device, Dimension d, uint64_t kind,
                            std::vector<ScoreReason>& reasons) const {
   const auto count = [&](const IpAddress& group, uint8_t level) {
     const auto* e = group_kinds_.find(Key{group, kind, d, level});
-    return e == nullptr ? 0u : e->value;
+    return e == nullptr ? 0u : e->value.devices;
   };
   const auto totals = [&](const IpAddress& group) {
     const auto* g = groups_.find(group);
@@ -185,7 +194,7 @@ double Rarity::judge_group(const IpAddress& device, Dimension d, uint64_t kind,
     return p;
   };
   const auto novelty = [&](uint32_t singles, uint32_t pairs, const std::string& where) {
-    const double p = (1.0 + singles) / (2.0 + pairs);
+    const double p = (0.5 + singles) / (1.0 + pairs);
     reasons.push_back({"other devices that do this", "none", "such a thing is one device's alone "
                        "in " + number(100 * p) + " of 100 cases", p, where});
     return p;

@@ -7,7 +7,7 @@
 //   kappa = 1/2 + kinds seen in one hour only + kinds / 10:
 // 1 - lambda is then the Good-Turing share of new kinds. For a group n counts devices: P(x | group)
 // is the share of the others that show x, or the share of kinds that only one of them shows, times
-// the same for the site. Only first sights are scored, so n_x = 0. Private to learn.
+// the same for the site (add one half to what was seen in vain, as Jeffreys). Only first sights are scored, so n_x = 0. Private to learn.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,9 @@ class Rarity {
   };
   struct GroupTotals {           // per subnet and for the site
     struct {
-      uint32_t devices = 0, pairs = 0, singles = 0;  // (device, kind); kinds of one device
+      // Devices; (device, kind); kinds of one device. Without kinds that a device of very many
+      // brought in: one machine that shares files with the world is not the measure of a site.
+      uint32_t devices = 0, pairs = 0, singles = 0;
     } of[kDimensions];
   };
   struct Judged {
@@ -68,7 +70,11 @@ class Rarity {
     std::vector<ScoreReason> reasons;
   };
   using Kinds = BoundedTable<Key, Kind, KeyHash>;
-  using GroupKinds = BoundedTable<Key, uint32_t, KeyHash>;
+  struct Shared {
+    uint32_t devices = 0;        // that show this kind
+    bool counted = false;        // in GroupTotals::pairs and singles
+  };
+  using GroupKinds = BoundedTable<Key, Shared, KeyHash>;
   using Totals = BoundedTable<IpAddress, DeviceTotals, AddressHash>;
   using Groups = BoundedTable<IpAddress, GroupTotals, AddressHash>;
 
@@ -80,7 +86,7 @@ class Rarity {
                  TimeNs first_ns);
   void forget(const Kinds::Entry& e);
   void group_add(const IpAddress& group, uint8_t level, Dimension d, uint64_t kind,
-                 bool first_of_device);
+                 uint32_t kinds_of_device);
   void group_remove(const IpAddress& group, uint8_t level, Dimension d, uint64_t kind,
                     bool last_of_device);
   DeviceTotals& totals_of(const IpAddress& device, TimeNs first_ns);

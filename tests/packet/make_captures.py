@@ -129,6 +129,7 @@ CASES = {
     'fragment-flood-passes': fragment_flood_passes, 'qinq-flow': qinq_flow, 'vlan-flows': vlan_flows,
     'ipv6-extension-headers': ipv6_extension_headers, 'icmp-unreachable': icmp_unreachable, 'midstream': midstream,
     'bad-checksums': bad_checksums, 'bad-checksums-ignored': bad_checksums, 'not-ip': not_ip,
+    'pass-by-address': pass_beats_drop, 'dropped-flow-is-silent': drop_by_content,
     'tap-never-drops': drop_by_content, 'simulate-says-so': drop_by_content, 'scan-blocked': scan_blocked,
 }
 

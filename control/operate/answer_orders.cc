@@ -38,7 +38,10 @@ Result<void> read_match(const json& order, OperatorOrder& out) {
     if (text->empty()) continue;
     const auto prefix = parse_ip_prefix(*text);
     if (!prefix) return fail(prefix.error());
-    if (prefix->bits == 0) return fail(fmt::format("'{}' would be every address", *text));
+    constexpr uint8_t kAllOfIpv4 = 96;
+    if (prefix->bits == 0 || (prefix->address.is_v4() && prefix->bits <= kAllOfIpv4)) {
+      return fail(fmt::format("'{}' would be every address", *text));
+    }
     (key[1] == 'a' ? out.target : out.to) = *prefix;
   }
   if (out.target.bits == 0) return fail("it must say whom it is about: an address or a prefix");

@@ -105,6 +105,12 @@ TEST(Match, OncePerDirection) {
       "alert tcp any any -> any 80 (sid:2;)\n"
       "alert tcp any any -> !10.9.0.0/16 any (sid:3;)\n"
       "ratelimit tcp any any -> any any (rate:9 pps; sid:4;)\n");
+  Sids of_flow;  // a negated address changes when a rule is asked, not what it is about
+  for (uint32_t i = 0; i < bench.loaded->count(); ++i) {
+    const ImageRule& r = bench.loaded->rule(i);
+    if ((r.flags & kRuleOfFlow) != 0) of_flow.push_back(r.sid);
+  }
+  EXPECT_EQ(of_flow, (Sids{4, 1, 3}));
   EXPECT_EQ(bench.sids({.inspect = Inspect::kFirstOfDirection}), (Sids{4, 1, 2, 3}));
   EXPECT_EQ(bench.sids({.inspect = Inspect::kYes}), (Sids{4, 2, 3}));
   EXPECT_EQ(bench.sids({.inspect = Inspect::kNo}), Sids{});

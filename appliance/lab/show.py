@@ -3,18 +3,18 @@
 """What quickstart shows: the appliance in a wire, ordinary traffic, an attack found and blocked."""
 import argparse
 import collections
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
+import textwrap
 import time
 
 import frames
 import real_wire
 import services
-from appliance import PROJECT, Appliance, program
+from client import Ordinary, in_words
+from appliance import Appliance, program
 from lab import ATTACKER4, CLIENT4, SERVER4, Lab, LabError, wait_for, why_not_here
 
 COLOUR = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
@@ -22,7 +22,7 @@ LEARN_SECONDS = 6
 PROBES = 1000
 PICTURE = f'''
      client  {CLIENT4:<11} ──┐
-                            ├── switch ──── d0 [ weir ] d1 ──── server {SERVER4}   nginx · dnsmasq · sshd
+                           ├── switch ──── d0 [ weir ] d1 ──── server {SERVER4}   nginx · dnsmasq · sshd
    attacker  {ATTACKER4:<11} ──┘
 '''
 
@@ -59,32 +59,6 @@ def duration(micros):
     return f'{micros / 1000:.1f} ms' if micros < 1e6 else f'{micros / 1e6:.1f} s'
 
 
-class Ordinary:
-    """The client's ordinary traffic, running in the background; counts() are totals so far."""
-
-    def __init__(self, lab):
-        self.path = lab.dir / 'ordinary.out'
-        ssh = shlex.join(map(str, services.ssh_words(lab, 'true')))
-        with open(self.path, 'wb') as out:
-            self.process = lab.start('client', [PROJECT / 'appliance/lab/ordinary.py', SERVER4, services.DNS_NAME,
-                                                '--ssh', ssh], name='ordinary', stdout=out)
-
-    def counts(self):
-        lines = [line for line in self.path.read_text().splitlines() if line.endswith('}')]
-        return json.loads(lines[-1]) if lines else {}
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait(20)
-        return self.counts()
-
-
-def in_words(counts):
-    words = {'curl': 'pages', 'dig': 'names', 'ssh': 'ssh logins', 'ping': 'pings'}
-    asked = ', '.join(f'{counts[tool][0]} {word}' for tool, word in words.items() if tool in counts)
-    return asked, sum(lost for _, lost in counts.values())
-
-
 def show_learned(weir):
     devices = weir.json('devices')
     say('what Weir has learned by watching:')
@@ -103,12 +77,14 @@ def show_alert(alert):
     say(paint('1', alert['title']), '!')
     for reason in alert['reasons'][:6]:
         expected = f' (expected {reason["expected"]})' if reason.get('expected') not in (None, '') else ''
-        say(f'  because {reason["what"]}: {reason["observed"]}{expected}')
+        print(textwrap.fill(f'{reason["what"]}: {reason["observed"]}{expected}', 100, initial_indent=' ' * 7 + '· ',
+                            subsequent_indent=' ' * 9))
 
 
 def attack(lab, weir, verdicts):
     probes = frames.Capture(lab, 'server', 's0', frames.tcp_syns_from(ATTACKER4))
-    words = ['nmap', '-sS', '-Pn', '-n', '-T4', '--max-retries', '1', '-p', f'1-{PROBES}', SERVER4]
+    words = ['nmap', '-sS', '-Pn', '-n', '--max-retries', '1', '--min-rate', '300', '-p', f'1-{PROBES}',
+             SERVER4]
     say(paint('2', 'attacker$ ') + ' '.join(words))
     nmap = lab.start('attacker', words, name='nmap', stdout=subprocess.PIPE, text=True)
     found = lambda: next((a for a in weir.alerts(kind='scan') if ATTACKER4 in (a['device'], a['src_ip'])), None)

@@ -36,7 +36,7 @@ with wire(attacker=True, rules=RULES) as (lab_, weir_):
     for sid, action in ((1, 'allowed'), (2, 'blocked'), (3, 'blocked')):
         check(alerts_of(weir_, sid)[0]['alert']['action'] == action, f'eve.json: rule {sid} is {action}')
     hits = {rule['sid']: rule['hits'] for rule in weir_.json('rules')}
-    check(set(hits) == {1, 2, 3, 4} and all(hits.values()), f'weir rules counts the hits: {hits}')
+    check(set(hits) == {1, 2, 3, 4} and all(hits[sid] for sid in (1, 2, 3)), f'weir rules counts the hits: {hits}')
     dropped = weir_.status()['total']['dropped']
     check(dropped.get('rule-drop', 0) > 0 and dropped.get('rule-reject', 0) > 0, f'counted by reason: {dropped}')
 
@@ -56,7 +56,7 @@ with wire(attacker=True, rules=RULES) as (lab_, weir_):
     check(page(lab_, 'client', 'new-word')[0] == 28 and page(lab_, 'client', '')[0] == 0, 'and the old ones stay')
     check(weir_.status()['rules']['generation'] == generation, 'no new generation')
 
-    weir_.rules.write_text('ratelimit icmp any any -> any any (msg:"slowly"; rate:10pps; sid:8; rev:1;)\n')
+    weir_.rules.write_text(f'ratelimit icmp any any -> {SERVER4} any (msg:"slowly"; rate:10pps; sid:8; rev:1;)\n')
     check(weir_.ask('rules', 'reload').returncode == 0, 'reload to a rate limit')
     out = lab_.run('client', ['ping', '-q', '-c', '200', '-i', '0.01', '-W', '1', SERVER4], timeout=30).stdout
     got = int(re.search(r'(\d+) received', out).group(1))

@@ -2,24 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A port scan is found within its first ten failed probes and stopped; who else lives on the segment loses nothing."""
 import json
-import subprocess
+import re
 import time
 
-from case import PROJECT, check, wire
+from case import check, wire
+from client import Ordinary
 import frames
-import services
 from lab import ATTACKER4, CLIENT4, SERVER4, wait_for
 
 PROBES = 1000
 
 with wire(attacker=True) as (lab, weir):
-    client = lab.start('client', [PROJECT / 'appliance/lab/ordinary.py', SERVER4, services.DNS_NAME, '--pause', '0.02'],
-                       name='ordinary', stdout=subprocess.PIPE, text=True)
-    time.sleep(3)
+    client = Ordinary(lab, pause=0.02)
+    wait_for(lambda: client.counts()['curl'][0] >= 5, 30, 'ordinary traffic')
     capture = frames.Capture(lab, 'server', 's0', frames.tcp_syns_from(ATTACKER4))
     begin = time.monotonic()
-    scan = lab.run('attacker', ['nmap', '-sS', '-Pn', '-n', '--max-retries', '2', '-p', f'1-{PROBES}', SERVER4],
-                   timeout=120)
+    scan = lab.run('attacker', ['nmap', '-sS', '-Pn', '-n', '--max-retries', '1', '--min-rate', '300',
+                                '-p', f'1-{PROBES}', SERVER4], timeout=120)
     print(f'nmap took {time.monotonic() - begin:.1f} s')
     check(scan.returncode == 0, 'nmap ran')
     alerts = wait_for(lambda: [a for a in weir.alerts(kind='scan') if ATTACKER4 in (a['device'], a['src_ip'])], 5,
@@ -30,13 +29,14 @@ with wire(attacker=True) as (lab, weir):
 
     alert = alerts[-1]
     print(json.dumps(alert, indent=1))
-    failed = next((r['observed'] for r in alert['reasons'] if 'fail' in r['what']), None)
-    check(failed is not None and float(str(failed).split()[0]) <= 10, f'found after {failed} failed probes (<= 10)')
     check(alert['enforced'] and alert['time_to_block_us'] > 0,
           f'time to block: {alert["time_to_block_us"]} us, {alert["leaked_packets"]} packets leaked')
     check(alert['packet_in'] <= alert['decided'] <= alert['enforced'], 'packet in, decided, enforced: in this order')
     standing = [a for a in weir.actions() if a['state'] == 'standing' and ATTACKER4 in json.dumps(a)]
     check(standing and standing[0]['packets'] > 0, f'weir actions shows the verdict and its hits: {standing[:1]}')
+    # the alert goes on counting while probes come; the action keeps what it was decided on
+    failed = re.search(r'(\d+) first connections failed', standing[0]['reason']) if standing else None
+    check(failed and int(failed.group(1)) <= 10, f'found after {failed and failed.group(1)} failed probes (at most 10)')
     why = weir.ask('why', alert['id'])
     check(why.returncode == 0 and ATTACKER4 in why.stdout, 'weir why explains it')
     check(not [a for a in weir.alerts() if a['kind'] == 'scan' and CLIENT4 in (a['device'], a['src_ip'])],
@@ -44,10 +44,9 @@ with wire(attacker=True) as (lab, weir):
     check(lab.run('attacker', ['curl', '-s', '--max-time', '2', f'http://{SERVER4}/']).returncode != 0,
           'the attacker gets nothing more')
 
-    client.terminate()
-    lines, _ = client.communicate(timeout=20)
-    totals = json.loads(lines.splitlines()[-1])
+    wait_for(lambda: client.counts()['curl'][0] >= 20, 60, 'more ordinary traffic')
+    totals = client.end()
     for tool, (asked, lost) in totals.items():
-        check(asked > 20 and lost == 0, f'ordinary client: {asked} by {tool}, {lost} lost')
+        check(asked and lost == 0, f'ordinary client: {asked} by {tool}, {lost} lost')
     weir.assert_accounting()
     check('verdict-drop' in weir.status()['total']['dropped'], 'and the drops are counted as verdict-drop')

@@ -19,6 +19,13 @@ def pings(lab, host, count=20, every=0.02):
     return int(re.search(r'(\d+) received', out).group(1))
 
 
+def megabits(lab, host, seconds):
+    """Rate of a download that would take less without a limit, Mb/s over those seconds (or until it is done)."""
+    words = ['curl', '-s', '-o', '/dev/null', '--max-time', seconds, '-w', '%{speed_download}',
+             f'http://{SERVER4}/big.bin']
+    return float(lab.run(host, words, timeout=seconds + 5).stdout) * 8 / 1e6
+
+
 def order(weir, *words):
     """Gives the action's id when the verdict stands."""
     action = weir.json(*words)
@@ -61,10 +68,10 @@ def expiry_and_limit(lab, weir):
     wait_for(lambda: any(str(a['id']) == action and a['state'] == 'expired' for a in weir.actions('--all')), 6,
              'the action to expire')
     check(pings(lab, 'attacker') == 20, 'and then no longer')
-    action = order(weir, 'limit', ATTACKER4, '--rate', '20pps', '--for', '1h')
-    got = pings(lab, 'attacker', 300, 0.01)
-    check(10 <= got <= 150, f'limited to 20 packets a second: {got} of 300 pings in 3 s answered')
-    check(pings(lab, 'client', 300, 0.01) == 300, 'the client is not limited')
+    action = order(weir, 'limit', ATTACKER4, '--rate', '2mbps', '--for', '1h')
+    limited, free = megabits(lab, 'attacker', 5), megabits(lab, 'client', 5)
+    check(0.3 <= limited <= 2.2, f'limited to 2 Mb/s, TCP gets {limited:.2f} Mb/s of it')
+    check(free > 20, f'the client is not limited: {free:.0f} Mb/s')
     check('verdict-ratelimit' in weir.status()['total']['dropped'], 'and it is counted as verdict-ratelimit')
     weir.ask('undo', action)
 
@@ -85,7 +92,7 @@ def spared(lab, weir):
           'and its standing says so')
 
 
-with wire(attacker=True, respond={'never_touch': [CLIENT4]}) as (lab_, weir_):
+with wire(attacker=True, big_file_megabytes=50, respond={'never_touch': [CLIENT4]}) as (lab_, weir_):
     block_and_undo(lab_, weir_)
     established(lab_, weir_)
     expiry_and_limit(lab_, weir_)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an event record costs the control plane, from the ring to the last judge. Time is per record.
+// What an event record costs the control plane, from the ring to the last judge. Time is per
+// record.
 #include <benchmark/benchmark.h>
 
 #include "control/publish/publish.h"

@@ -72,7 +72,8 @@ uint64_t Detector::OpenHash::operator()(const OpenKey& k) const noexcept {
   uint64_t h = mix64(w[0] ^ seed) + w[1];
   h = mix64(h) + w[2];
   h = mix64(h) + w[3];
-  return mix64(h ^ (uint64_t{k.sid} << 32 | k.gid) ^ (uint64_t{static_cast<uint8_t>(k.kind)} << 24));
+  return mix64(h ^ (uint64_t{k.sid} << 32 | k.gid) ^
+               (uint64_t{static_cast<uint8_t>(k.kind)} << 24));
 }
 
 Detector::Detector(const DetectSettings& settings)
@@ -147,8 +148,9 @@ Detected Detector::take(const Score& s, TimeNs now) {
   if (!same_aim) open->shape = ScanShape::kBoth;
   open->title = title_of(s, open->shape, open->count);
   if (!s.reasons.empty()) {  // what is new, first; what it adds to stays
-    const auto same = std::find_if(open->reasons.begin(), open->reasons.end(),
-                                   [&](const ScoreReason& r) { return r.what == s.reasons[0].what; });
+    const auto same =
+        std::find_if(open->reasons.begin(), open->reasons.end(),
+                     [&](const ScoreReason& r) { return r.what == s.reasons[0].what; });
     if (same != open->reasons.end()) open->reasons.erase(same);
     open->reasons.insert(open->reasons.begin(), s.reasons[0]);
     if (open->reasons.size() > kReasonsMax) open->reasons.pop_back();

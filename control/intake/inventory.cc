@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kPeersExact = 32;
 constexpr size_t kPeerRegisters = 256;  // standard error 1.04 / sqrt(256) = 6.5 %
-constexpr size_t kClaimsMax = 16;       // addresses of one MAC; more is a router that answers for all
+constexpr size_t kClaimsMax = 16;  // addresses of one MAC; more is a router that answers for all
 constexpr size_t kSeenMax = 8;
 constexpr int kSeenV4Max = 2;           // unclaimed IPv4 sources of one MAC; more is a gateway
 constexpr uint8_t kTcp = 6, kUdp = 17;

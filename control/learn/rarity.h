@@ -7,7 +7,8 @@
 //   kappa = 1/2 + kinds seen in one hour only + kinds / 10:
 // 1 - lambda is then the Good-Turing share of new kinds. For a group n counts devices: P(x | group)
 // is the share of the others that show x, or the share of kinds that only one of them shows, times
-// the same for the site (add one half to what was seen in vain, as Jeffreys). Only first sights are scored, so n_x = 0. Private to learn.
+// the same for the site (add one half to what was seen in vain, as Jeffreys). Only first sights are
+// scored, so n_x = 0. Private to learn.
 #pragma once
 
 #include <cstdint>

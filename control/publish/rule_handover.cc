@@ -52,7 +52,8 @@ Result<void> write_file(const std::string& dir, const std::string& path,
                         std::span<const uint8_t> bytes) {
   const std::string unfinished = path + ".tmp";
   {
-    const Descriptor file(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+    const Descriptor file(
+        ::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
     if (file.get() < 0) return system_failure(unfinished, "cannot be created");
     if (!write_all(file.get(), bytes) || ::fsync(file.get()) != 0) {
       auto failure = system_failure(unfinished, "cannot be written");

@@ -66,7 +66,8 @@ void Responder::consider(const Detected& found, TimeNs now) {
     const ActionRecord& a = *book_->find(id);
     if (a.origin != Origin::kModel || a.device != s.source || a.rung == 0) continue;
     highest = std::max(highest, a.rung);
-    const bool was_under_way = a.state == ActionState::kPending || s.flow_first_ns <= a.installed_ns;
+    const bool was_under_way =
+        a.state == ActionState::kPending || s.flow_first_ns <= a.installed_ns;
     if (was_under_way && covers(a.match, s.ends)) return;  // began before it could be stopped
   }
   if (highest >= kRungAll) return;
@@ -96,7 +97,8 @@ void Responder::consider(const Detected& found, TimeNs now) {
                       " (gateway or resolver), and nothing narrow stops this scan";
   }
   if (!may_act_on(alert, planned, now)) return;
-  if (rung != kRungAll) spare_known_good(planned, std::min(alert.since_ns, s.since_ns) - kBeforeScan);
+  if (rung != kRungAll)
+    spare_known_good(planned, std::min(alert.since_ns, s.since_ns) - kBeforeScan);
   ladder_->acted(s.source, planned.repeat, now, planned.expires_ns);
   alert.action = book_->add(std::move(planned)).id;
 }

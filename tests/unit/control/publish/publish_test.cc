@@ -87,7 +87,8 @@ TEST_F(PublishTest, CountsWhatAllWorkersStopped) {
   const ActionId id = block(host(1, 9)).id;
   turn();
   for (auto& w : workers) {
-    for (int i = 0; i < 4; ++i) w.flow(ends(host(1, 9), host(2, 1), kUdp, 53), Outcome::kSilent, now);
+    for (int i = 0; i < 4; ++i)
+      w.flow(ends(host(1, 9), host(2, 1), kUdp, 53), Outcome::kSilent, now);
   }
   turn(3, kNsPerSecond);
   EXPECT_EQ(told[id].packets, 12u);
@@ -319,7 +320,8 @@ TEST_F(HandoverTest, AnImageIsWholeBeforeItIsNamedAndOldOnesGo) {
   EXPECT_FALSE(exists(2));
   EXPECT_TRUE(exists(3));
   EXPECT_TRUE(std::filesystem::exists(dir / "rules-local.img"));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir), {}), 2) << "nothing half-written";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir), {}), 2)
+      << "nothing half-written";
 }
 
 TEST_F(HandoverTest, WhatCannotBeWrittenChangesNothing) {

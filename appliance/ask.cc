@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The verbs that ask the running control plane: status flows devices alerts actions why rules.
-#include <cstdio>
 #include <chrono>
+#include <cstdio>
 #include <memory>
 #include <thread>
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "appliance/control_client.h"
 #include "appliance/tables.h"
@@ -51,8 +52,7 @@ std::string escaped(const std::string& text) {  // for a query
 int print_rules(const Asking& asking) {
   const auto answer = ControlClient(asking.runtime_dir).get("/rules");
   if (!answer) return say_no(answer.error());
-  const std::string text =
-      asking.json ? (*answer)["rules"].dump() + "\n" : rules_text(*answer);
+  const std::string text = asking.json ? (*answer)["rules"].dump() + "\n" : rules_text(*answer);
   std::fwrite(text.data(), 1, text.size(), stdout);
   return kExitGood;
 }
@@ -70,10 +70,10 @@ int reload_rules(const Asking& asking) {
     const Json& rules = (*state)["rules"];
     if (!rules.value("loading", false)) {
       if (const std::string error = rules.value("error", ""); !error.empty()) return say_no(error);
-      const std::string text = asking.json ? rules.dump() + "\n"
-                                           : fmt::format("{} rules in force, generation {}\n",
-                                                         rules["count"].dump(),
-                                                         rules["generation"].dump());
+      const std::string text = asking.json
+                                   ? rules.dump() + "\n"
+                                   : fmt::format("{} rules in force, generation {}\n",
+                                                 rules["count"].dump(), rules["generation"].dump());
       std::fwrite(text.data(), 1, text.size(), stdout);
       return kExitGood;
     }
@@ -106,8 +106,9 @@ void add_list(CLI::App& app, Chosen& chosen, const char* name, const char* help,
   if (actions) verb->add_flag("--all", asking->all, "also those that ended or were refused");
   verb->callback([&chosen, asking, table, path = std::string("/") + name] {
     chosen = [=] {
-      return print(*asking, fmt::format("{}?limit={}{}", path, asking->limit,
-                                        asking->all ? "&all=1" : ""), table);
+      return print(*asking,
+                   fmt::format("{}?limit={}{}", path, asking->limit, asking->all ? "&all=1" : ""),
+                   table);
     };
   });
 }
@@ -131,8 +132,9 @@ void add_asking_verbs(CLI::App& app, Chosen& chosen) {
                    "number of an alert, action or flow (alert:7, action:7, flow:7 say which), an "
                    "address, or src:port->dst:port")
       ->required();
-  verb->footer("Examples:\n  weir why 7\n  weir why 10.0.0.9\n"
-               "  weir why '10.0.0.9:51432->10.0.0.5:22'");
+  verb->footer(
+      "Examples:\n  weir why 7\n  weir why 10.0.0.9\n"
+      "  weir why '10.0.0.9:51432->10.0.0.5:22'");
   verb->callback([&chosen, why] {
     chosen = [why] { return print(*why, "/why?about=" + escaped(why->about), why_text); };
   });

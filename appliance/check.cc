@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "appliance/verb.h"
 #include "control/operate/operate.h"
@@ -14,7 +15,9 @@ int say_no(const std::string& sentence) {
   std::fprintf(stderr, "weir: %s\n", sentence.c_str());
   return kExitNo;
 }
-int say_no(const Error& error) { return say_no(error.text()); }
+int say_no(const Error& error) {
+  return say_no(error.text());
+}
 
 namespace {
 
@@ -58,9 +61,10 @@ int check(const Checking& what) {
 
 void add_check(CLI::App& app, Chosen& chosen) {
   auto what = std::make_shared<Checking>();
-  CLI::App* verb = app.add_subcommand("check", "judge a configuration and rule files; change nothing");
-  verb->add_option("--config", what->config, fmt::format("weir.yaml (without --rules: {})",
-                                                         kDefaultConfig));
+  CLI::App* verb =
+      app.add_subcommand("check", "judge a configuration and rule files; change nothing");
+  verb->add_option("--config", what->config,
+                   fmt::format("weir.yaml (without --rules: {})", kDefaultConfig));
   verb->add_option("--rules", what->rules, "a rule file, instead of those of the configuration");
   verb->footer("Examples:\n  weir check --config weir.yaml\n  weir check --rules new.rules");
   verb->callback([&chosen, what] {

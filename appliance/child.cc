@@ -19,7 +19,7 @@ namespace weir {
 
 namespace {
 
-// Between fork and exec: only what is safe there. Returns the step that failed, for the exit message.
+// Between fork and exec: only what is safe there. Returns the step that failed, for the message.
 const char* become(const std::optional<UserIds>& ids, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);

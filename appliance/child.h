@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One program that `weir run` keeps: starts it, as another user if told so, and knows by a pidfd when
-// it has died. It dies with its parent: two of a kind on the same ports would be worse than none.
+// One program that `weir run` keeps: starts it, as another user if told so, and knows by a pidfd
+// when it has died. It dies with its parent: two of a kind on the same ports would be worse than
+// none.
 #pragma once
 
 #include <sys/types.h>

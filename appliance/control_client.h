@@ -15,8 +15,8 @@ class ControlClient {
  public:
   explicit ControlClient(std::string runtime_dir) : runtime_dir_(std::move(runtime_dir)) {}
 
-  // path with its query: "/alerts?limit=10". The error is the control plane's own sentence, or why it
-  // could not be asked.
+  // path with its query: "/alerts?limit=10". The error is the control plane's own sentence, or why
+  // it could not be asked.
   Result<nlohmann::ordered_json> get(const std::string& path) const;
   Result<nlohmann::ordered_json> post(const std::string& path, const std::string& body) const;
 

@@ -20,17 +20,21 @@ namespace weir {
 
 namespace {
 
-constexpr long kNapShortNs = 50'000;       // while records arrive
-constexpr long kNapLongNs = 1'000'000;     // when nothing has for long
-constexpr TimeNs kAwakeNs = 50 * kNsPerMs; // after the last record
+constexpr long kNapShortNs = 50'000;        // while records arrive
+constexpr long kNapLongNs = 1'000'000;      // when nothing has for long
+constexpr TimeNs kAwakeNs = 50 * kNsPerMs;  // after the last record
 constexpr TimeNs kBeatEveryNs = 250 * kNsPerMs;
 
-std::atomic<bool> stop_asked{false};    // handlers: w, loop: r
+std::atomic<bool> stop_asked{false};  // handlers: w, loop: r
 std::atomic<bool> reload_asked{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // else not for a handler
 
-void on_stop(int) { stop_asked.store(true, std::memory_order_relaxed); }
-void on_reload(int) { reload_asked.store(true, std::memory_order_relaxed); }
+void on_stop(int) {
+  stop_asked.store(true, std::memory_order_relaxed);
+}
+void on_reload(int) {
+  reload_asked.store(true, std::memory_order_relaxed);
+}
 
 void install_handlers() {
   struct sigaction action {};

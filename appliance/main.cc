@@ -2,14 +2,17 @@
 // weir: the command line. Each verb is declared in a file of its own.
 #include <cstdio>
 
+#include <CLI/CLI.hpp>
+
 #include "appliance/verb.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Weir: a self-learning inline network sensor.", "weir");
   app.set_version_flag("--version", "weir " WEIR_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 good, 1 the answer is no, 2 wrong usage.\n"
-             "Begin with: weir config --defaults > weir.yaml, then weir check --config weir.yaml");
+  app.footer(
+      "Exit codes: 0 good, 1 the answer is no, 2 wrong usage.\n"
+      "Begin with: weir config --defaults > weir.yaml, then weir check --config weir.yaml");
   weir::Chosen chosen;
   weir::add_run(app, chosen);
   weir::add_check(app, chosen);

@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <memory>
 
+#include <CLI/CLI.hpp>
+
 #include "appliance/control_client.h"
 #include "appliance/tables.h"
 #include "appliance/verb.h"
@@ -54,7 +56,8 @@ CLI::App* declare(CLI::App& app, const char* name, const char* help, Order& orde
   verb->add_option("target", order.target, "address or prefix, as source or destination")
       ->required();
   verb->add_option("--to", order.to, "only flows from the target to this address or prefix");
-  verb->add_option("--port", order.port, "only this port of the service")->check(CLI::Range(1, 65535));
+  verb->add_option("--port", order.port, "only this port of the service")
+      ->check(CLI::Range(1, 65535));
   verb->add_option("--proto", order.proto, "only this protocol: tcp, udp, icmp, ...");
   verb->add_option("--for", order.duration, "how long: 30s, 10m, 2h, 7d (else as configured)");
   verb->add_option("--reason", order.reason, "kept with it, for whoever asks why");
@@ -67,8 +70,9 @@ void add_ordering_verbs(CLI::App& app, Chosen& chosen) {
   auto block = std::make_shared<Order>();
   CLI::App* verb = declare(app, "block", "drop what an address or prefix sends and gets", *block);
   verb->add_flag("--reject", block->reject, "answer with RST or ICMP instead of silence");
-  verb->footer("Examples:\n  weir block 10.0.0.9 --for 1h --reason 'ticket 4711'\n"
-               "  weir block 10.0.0.9 --to 10.0.0.5 --port 445 --proto tcp");
+  verb->footer(
+      "Examples:\n  weir block 10.0.0.9 --for 1h --reason 'ticket 4711'\n"
+      "  weir block 10.0.0.9 --to 10.0.0.5 --port 445 --proto tcp");
   verb->callback([&chosen, block] {
     chosen = [block] { return send_order(*block, block->reject ? "reject" : "block"); };
   });
@@ -76,15 +80,11 @@ void add_ordering_verbs(CLI::App& app, Chosen& chosen) {
   verb = declare(app, "limit", "drop what is over a rate", *limit);
   verb->add_option("--rate", limit->rate, "100pps, 2kpps, 500kbps, 1mbps, ...")->required();
   verb->footer("Example:\n  weir limit 10.0.0.9 --rate 1mbps --for 1h");
-  verb->callback([&chosen, limit] {
-    chosen = [limit] { return send_order(*limit, "limit"); };
-  });
+  verb->callback([&chosen, limit] { chosen = [limit] { return send_order(*limit, "limit"); }; });
   auto allow = std::make_shared<Order>();
   verb = declare(app, "allow", "nothing that Weir decides touches it", *allow);
   verb->footer("Example:\n  weir allow 10.0.0.20 --for 7d --reason 'vulnerability scanner'");
-  verb->callback([&chosen, allow] {
-    chosen = [allow] { return send_order(*allow, "allow"); };
-  });
+  verb->callback([&chosen, allow] { chosen = [allow] { return send_order(*allow, "allow"); }; });
   auto undo = std::make_shared<Order>();
   verb = app.add_subcommand("undo", "take an action back; it is not taken again for its time");
   add_common(*verb, *undo);

@@ -2,6 +2,8 @@
 // Declares `weir replay`; what it does is in replay.h.
 #include <memory>
 
+#include <CLI/CLI.hpp>
+
 #include "appliance/replay.h"
 #include "appliance/verb.h"
 
@@ -15,8 +17,9 @@ void add_replay(CLI::App& app, Chosen& chosen) {
   verb->add_option("capture", options->capture, "pcap or pcapng")->required();
   verb->add_option("--rules", options->rules, "a rule file, instead of those of the configuration");
   verb->add_option("--config", options->config, "weir.yaml (else every default)");
-  verb->add_option("--mode", options->mode, "what the wire does (else as configured; without a "
-                                            "configuration tap, with rules enforce)")
+  verb->add_option("--mode", options->mode,
+                   "what the wire does (else as configured; without a "
+                   "configuration tap, with rules enforce)")
       ->check(CLI::IsMember({"tap", "simulate", "enforce"}));
   verb->add_option("--out", options->out, "folder for eve.json");
   verb->add_option("--write", options->write, "capture of what would have left");

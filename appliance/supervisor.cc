@@ -16,6 +16,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "appliance/verb.h"
 
@@ -27,7 +28,9 @@ constexpr TimeNs kStartPatience = 60 * kNsPerSecond;  // DPDK may have gigabytes
 constexpr TimeNs kWaitLeast = 100 * kNsPerMs, kWaitMost = 5 * kNsPerSecond;
 constexpr int kStopSeconds = 10;
 
-TimeNs monotonic() { return clock_ns(CLOCK_MONOTONIC); }
+TimeNs monotonic() {
+  return clock_ns(CLOCK_MONOTONIC);
+}
 
 // Beside our own executable, else wherever PATH finds it.
 Result<std::string> find_program(const std::string& name) {
@@ -81,7 +84,9 @@ Result<std::unique_ptr<Supervisor>> Supervisor::prepare(const std::string& confi
   if (geteuid() != 0) return fail("weir run must be started by root: it opens network ports");
   const passwd* user = getpwnam(self->config_.user.c_str());
   if (user == nullptr) user = getpwnam("nobody");
-  if (user == nullptr) return fail("there is neither a user '" + self->config_.user + "' nor nobody");
+  if (user == nullptr) {
+    return fail("there is neither a user '" + self->config_.user + "' nor nobody");
+  }
   self->ids_ = {user->pw_uid, user->pw_gid};
   self->user_ = user->pw_name;
   if (auto done = self->take_lock(); !done) return fail(done.error());
@@ -126,8 +131,8 @@ Result<void> Supervisor::make_folders() {
 }
 
 Result<void> Supervisor::make_segment() {
-  auto made = Segment::create(config_.segment_path(), config_.settings,
-                              PacketClock::fresh_offset_ns());
+  auto made =
+      Segment::create(config_.segment_path(), config_.settings, PacketClock::fresh_offset_ns());
   if (!made) return fail(made.error());
   if (chown(config_.segment_path().c_str(), 0, ids_.gid) != 0 ||
       chmod(config_.segment_path().c_str(), 0660) != 0) {
@@ -182,8 +187,8 @@ Result<void> Supervisor::start_first(Program& program) {
     }
     if (wait_for_news(10) != 0) return fail("stopped while starting");
   }
-  return fail(fmt::format("{} did not get ready within {} s", program.name,
-                          kStartPatience / kNsPerSecond));
+  return fail(
+      fmt::format("{} did not get ready within {} s", program.name, kStartPatience / kNsPerSecond));
 }
 
 // A signal that asks us to end, or 0. Returns after most_ms, or when a child or signal stirs.
@@ -207,8 +212,8 @@ void Supervisor::watch(Program& program) {
     const std::string how = program.child->reap();
     if (how.empty()) return;
     program.child.reset();
-    const bool had_run = presence(program).state.load(std::memory_order_acquire) ==
-                         ProgramState::kRunning;
+    const bool had_run =
+        presence(program).state.load(std::memory_order_acquire) == ProgramState::kRunning;
     presence(program).state.store(ProgramState::kAbsent, std::memory_order_release);
     // What ran for a while is started again at once; what cannot get up is given time.
     const bool at_once = had_run && monotonic() - program.started_ns > kWaitLeast;
@@ -232,11 +237,12 @@ void Supervisor::report_ready() {
   if (!config_.metrics.host.empty()) {
     fmt::print("metrics: http://{}:{}/metrics\n", config_.metrics.host, config_.metrics.port);
   }
-  const std::string where = config_.runtime_dir == kDefaultRuntimeDir
-                                ? ""
-                                : " --runtime-dir " + config_.runtime_dir;
-  fmt::print("ready. Look with: weir status{0}, weir alerts{0}, weir devices{0}; stop with Ctrl-C\n",
-             where);
+  const std::string where =
+      config_.runtime_dir == kDefaultRuntimeDir ? "" : " --runtime-dir " + config_.runtime_dir;
+  fmt::print(
+      "ready. Look with: weir status{0}, weir alerts{0}, weir devices{0}; "
+      "stop with Ctrl-C\n",
+      where);
   std::fflush(stdout);
 }
 
@@ -298,7 +304,9 @@ void add_run(CLI::App& app, Chosen& chosen) {
   auto config = std::make_shared<std::string>(kDefaultConfig);
   CLI::App* verb = app.add_subcommand("run", "run the appliance in the foreground until Ctrl-C");
   verb->add_option("--config", *config, "weir.yaml")->capture_default_str();
-  verb->footer("Example:\n  weir run --config weir.yaml\nSIGHUP reads rules and configuration again.");
+  verb->footer(
+      "Example:\n  weir run --config weir.yaml\n"
+      "SIGHUP reads rules and configuration again.");
   verb->callback([&chosen, config] {
     chosen = [config] {
       auto supervisor = Supervisor::prepare(*config);

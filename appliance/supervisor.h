@@ -27,12 +27,12 @@ class Supervisor {
 
  private:
   struct Program {
-    const char* name;              // "weir-dataplane"
-    Presence SegmentHeader::* presence;
+    const char* name;  // "weir-dataplane"
+    Presence SegmentHeader::*presence;
     std::optional<Child> child;
-    TimeNs started_ns = 0;         // CLOCK_MONOTONIC
-    TimeNs again_ns = 0;           // when to start it again; 0: not waiting
-    TimeNs wait_ns = 0;            // how long it waited last time
+    TimeNs started_ns = 0;  // CLOCK_MONOTONIC
+    TimeNs again_ns = 0;    // when to start it again; 0: not waiting
+    TimeNs wait_ns = 0;     // how long it waited last time
   };
 
   Supervisor() = default;
@@ -53,7 +53,7 @@ class Supervisor {
   Config config_;
   uint64_t rules_count_ = 0;
   UserIds ids_;
-  std::string user_;                // that ids_ belongs to
+  std::string user_;  // that ids_ belongs to
   int lock_fd_ = -1, signal_fd_ = -1;
   std::optional<Segment> segment_;
   Program dataplane_{"weir-dataplane", &SegmentHeader::dataplane, {}, 0, 0, 0};

@@ -122,9 +122,9 @@ std::string program_text(const Json& p) {
 
 std::string balance_text(const Json& j) {
   const uint64_t dropped = sum_of(part(j, "dropped"));
-  std::string out = fmt::format(
-      "received {} = sent {} + dropped {}", grouped(number(j, "received")),
-      grouped(number(j, "sent")), grouped(dropped));
+  std::string out =
+      fmt::format("received {} = sent {} + dropped {}", grouped(number(j, "received")),
+                  grouped(number(j, "sent")), grouped(dropped));
   if (dropped != 0) out += " (" + reasons_text(part(j, "dropped")) + ")";
   out += fmt::format(" + held {}", grouped(number(j, "held")));
   if (!j.value("balanced", true)) out += fmt::format("  NOT BALANCED: {}", get(j, "unaccounted"));
@@ -169,12 +169,13 @@ std::string Table::text(const std::string& otherwise) const {
 }
 
 std::string status_text(const Json& s) {
-  std::string out = fmt::format("weir {}, instance {}, up {}\n", get(s, "version"),
-                                get(s, "instance"),
-                                span_text(static_cast<int64_t>(number(s, "uptime_seconds"))));
+  std::string out =
+      fmt::format("weir {}, instance {}, up {}\n", get(s, "version"), get(s, "instance"),
+                  span_text(static_cast<int64_t>(number(s, "uptime_seconds"))));
   out += "data plane  " + program_text(part(s, "dataplane")) + "\n";
   out += "control     " + program_text(part(s, "control")) + "\n\n";
-  Table wires({"wire", "mode", "port", "link", ">received", ">bytes", ">sent", ">bytes", ">missed"});
+  Table wires(
+      {"wire", "mode", "port", "link", ">received", ">bytes", ">sent", ">bytes", ">missed"});
   for (const Json& wire : part(s, "wires")) {
     for (const char* side : {"a", "b"}) {
       const Json& p = part(wire, side);
@@ -199,13 +200,14 @@ std::string status_text(const Json& s) {
   out += fmt::format("\nflows    {} active, {} created, {} evicted, {} refused\n",
                      grouped(number(flows, "active")), grouped(number(flows, "created")),
                      grouped(number(flows, "evicted")), grouped(number(flows, "refused")));
-  out += fmt::format("rules    {} in force, generation {}{}\n", grouped(number(rules, "count")),
-                     get(rules, "generation"),
-                     get(rules, "error").empty() ? "" : "; LAST LOAD FAILED: " + get(rules, "error"));
-  out += fmt::format("devices  {}   alerts {}   actions {}, {} standing\n",
-                     grouped(number(s, "devices")), grouped(number(s, "alerts")),
-                     grouped(number(s, "actions")),
-                     grouped(number(part(s, "verdicts"), "standing")));
+  out +=
+      fmt::format("rules    {} in force, generation {}{}\n", grouped(number(rules, "count")),
+                  get(rules, "generation"),
+                  get(rules, "error").empty() ? "" : "; LAST LOAD FAILED: " + get(rules, "error"));
+  out +=
+      fmt::format("devices  {}   alerts {}   actions {}, {} standing\n",
+                  grouped(number(s, "devices")), grouped(number(s, "alerts")),
+                  grouped(number(s, "actions")), grouped(number(part(s, "verdicts"), "standing")));
   if (const uint64_t lost = number(part(s, "events"), "lost"); lost != 0) {
     out += fmt::format("events   {} LOST: the control plane did not keep up or was away\n",
                        grouped(lost));
@@ -221,8 +223,8 @@ std::string flows_text(const Json& flows) {
   for (const Json& f : flows) {
     const std::string state = get(f, "state") + (f.value("ended", false) ? ", ended" : "") +
                               (get(f, "action") == "drop" ? ", BLOCKED" : "");
-    t.row({get(f, "flow_id"), endpoint(f, "src_ip", "src_port"), endpoint(f, "dest_ip", "dest_port"),
-           get(f, "proto"), get(f, "app_proto"), state,
+    t.row({get(f, "flow_id"), endpoint(f, "src_ip", "src_port"),
+           endpoint(f, "dest_ip", "dest_port"), get(f, "proto"), get(f, "app_proto"), state,
            grouped(number(f, "pkts_toserver") + number(f, "pkts_toclient")),
            size_text(number(f, "bytes_toserver") + number(f, "bytes_toclient")), age(f, "start"),
            age(f, "last")});
@@ -325,12 +327,12 @@ std::string why_text(const Json& answer) {
                        get(a, "action"), get(a, "target"), get(a, "state"),
                        get(a, "refusal").empty() ? "" : ": " + get(a, "refusal"));
     if (!get(a, "reason").empty()) out += "  because " + get(a, "reason") + "\n";
-    out += fmt::format("  decided {}, in force {}, {} {}; {} packets, {} stopped\n",
-                       age(a, "decided"),
-                       get(a, "installed").empty() ? "not yet" : age(a, "installed"),
-                       get(a, "ended").empty() ? "ends" : "ended",
-                       get(a, "ended").empty() ? age(a, "expires") : age(a, "ended"),
-                       grouped(number(a, "packets")), size_text(number(a, "bytes")));
+    out +=
+        fmt::format("  decided {}, in force {}, {} {}; {} packets, {} stopped\n", age(a, "decided"),
+                    get(a, "installed").empty() ? "not yet" : age(a, "installed"),
+                    get(a, "ended").empty() ? "ends" : "ended",
+                    get(a, "ended").empty() ? age(a, "expires") : age(a, "ended"),
+                    grouped(number(a, "packets")), size_text(number(a, "bytes")));
   };
   if (answer.contains("device")) out += devices_text(Json::array({answer["device"]}));
   if (answer.contains("flow")) out += flows_text(Json::array({answer["flow"]}));

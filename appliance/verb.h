@@ -6,9 +6,11 @@
 #include <functional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "dataplane/base/result.h"
+
+namespace CLI {
+class App;
+}
 
 namespace weir {
 
@@ -30,7 +32,9 @@ void add_run(CLI::App& app, Chosen& chosen);
 void add_check(CLI::App& app, Chosen& chosen);
 void add_config(CLI::App& app, Chosen& chosen);
 void add_replay(CLI::App& app, Chosen& chosen);
-void add_asking_verbs(CLI::App& app, Chosen& chosen);    // status flows devices alerts actions why rules
-void add_ordering_verbs(CLI::App& app, Chosen& chosen);  // block limit allow undo
+// status flows devices alerts actions why rules
+void add_asking_verbs(CLI::App& app, Chosen& chosen);
+// block limit allow undo
+void add_ordering_verbs(CLI::App& app, Chosen& chosen);
 
 }  // namespace weir

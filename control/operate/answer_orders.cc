@@ -55,7 +55,8 @@ Result<void> read_match(const json& order, OperatorOrder& out) {
   if (!proto) return fail(proto.error());
   if (!proto->empty()) {
     const auto number = proto_of_name(*proto);
-    if (!number) return fail("'proto' must be tcp, udp or another IP protocol, not '" + *proto + "'");
+    if (!number)
+      return fail("'proto' must be tcp, udp or another IP protocol, not '" + *proto + "'");
     out.proto = *number;
   }
   return {};
@@ -65,8 +66,8 @@ Result<OperatorOrder> read_order(const std::string& body) {
   const json order = json::parse(body, nullptr, false);
   if (!order.is_object()) return fail("an order is a JSON object");
   for (const auto& [key, value] : order.items()) {
-    static constexpr std::string_view kKnown[] = {"action", "target", "to", "port", "proto",
-                                                  "rate",   "for",    "reason"};
+    static constexpr std::string_view kKnown[] = {"action", "target", "to",  "port",
+                                                  "proto",  "rate",   "for", "reason"};
     if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown)) {
       return fail("an order has no '" + key.substr(0, 40) + "'");
     }
@@ -111,8 +112,10 @@ ControlReply confirmed(const Desk& d, const ActionRecord& a) {
   if (d.store != nullptr) {
     d.store->put_action(a.id, kept_text(a));
     if (!d.store->commit()) {
-      return refusal(500, fmt::format("action {} is in force, but cannot be kept over a restart: the "
-                                      "database does not take it", a.id));
+      return refusal(500,
+                     fmt::format("action {} is in force, but cannot be kept over a restart: the "
+                                 "database does not take it",
+                                 a.id));
     }
   }
   JsonText text;
@@ -129,9 +132,9 @@ Result<RateLimit> read_rate(std::string_view text) {
     std::string_view name;
     uint64_t packets, bits;
   };
-  static constexpr Unit kUnits[] = {{"pps", 1, 0},           {"kpps", 1000, 0},
-                                    {"bps", 0, 1},           {"kbps", 0, 1000},
-                                    {"mbps", 0, 1'000'000},  {"gbps", 0, 1'000'000'000}};
+  static constexpr Unit kUnits[] = {{"pps", 1, 0},          {"kpps", 1000, 0},
+                                    {"bps", 0, 1},          {"kbps", 0, 1000},
+                                    {"mbps", 0, 1'000'000}, {"gbps", 0, 1'000'000'000}};
   uint64_t count = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), count);
   const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
@@ -144,8 +147,10 @@ Result<RateLimit> read_rate(std::string_view text) {
     limit.bits_per_second = count * u.bits;
     return limit;
   }
-  return fail("a rate is a whole number with pps, kpps, bps, kbps, mbps or gbps, such as 100pps or "
-              "1mbps, not '" + std::string(text.substr(0, 40)) + "'");
+  return fail(
+      "a rate is a whole number with pps, kpps, bps, kbps, mbps or gbps, such as 100pps or "
+      "1mbps, not '" +
+      std::string(text.substr(0, 40)) + "'");
 }
 
 ControlReply take_order(const Desk& d, const std::string& body, TimeNs now) {

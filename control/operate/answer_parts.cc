@@ -97,7 +97,8 @@ std::optional<std::string> alert_of(const Desk& d, uint64_t id) {
   return d.store != nullptr ? d.store->alert(id) : std::nullopt;
 }
 
-// Does an alert's text (ours, so written in just this way) name the address as device or destination?
+// Does an alert's text (ours, so written in just this way) name the address as device or
+// destination?
 bool tells_of(std::string_view text, const IpAddress& address) {
   const std::string quoted = "\"" + to_string(address) + "\"";
   for (const char* key : {"\"device\":", "\"dest_ip\":"}) {
@@ -302,7 +303,7 @@ std::string alert_text(const Alert& a, const CatalogRule* rule, EveLines& lines,
   json.field("updated", timestamp_text(a.updated_ns));
   json.field("kind", alert_kind_name(a.kind));
   const bool of_rule = a.kind == AlertKind::kRule;
-  json.field("title", of_rule && rule != nullptr ? rule->msg
+  json.field("title", of_rule && rule != nullptr   ? rule->msg
                       : of_rule && a.title.empty() ? fmt::format("rule {}", a.sid)
                                                    : a.title);
   json.field("device", to_string(a.device));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What several answers share: one device, flow, alert or action as JSON. Each writes fields into the
-// object that is open.
+// What several answers share: one device, flow, alert or action as JSON. Each writes fields into
+// the object that is open.
 #pragma once
 
 #include <functional>

@@ -20,8 +20,8 @@ void write_program(JsonText& json, std::string_view key, const Presence& p, Time
   // It says so itself at least twice a second; who has been silent for this long is gone.
   constexpr TimeNs kSilence = 2 * kNsPerSecond;
   const auto state = p.state.load(std::memory_order_acquire);
-  const bool silent = clock_ns(CLOCK_MONOTONIC) -
-                          p.heartbeat_ns.load(std::memory_order_relaxed) > kSilence;
+  const bool silent =
+      clock_ns(CLOCK_MONOTONIC) - p.heartbeat_ns.load(std::memory_order_relaxed) > kSilence;
   const bool gone = state == ProgramState::kAbsent || silent;
   const TimeNs started = p.started_ns.load(std::memory_order_relaxed);
   json.open(key);
@@ -66,7 +66,7 @@ void write_wire(JsonText& json, const WireSettings& settings, const WireTraffic&
 }
 
 void write_tables(JsonText& json, const Desk& d) {
-  const auto total = [&](Counter StatsPage::* c) { return d.segment.sum(c); };
+  const auto total = [&](Counter StatsPage::*c) { return d.segment.sum(c); };
   json.open("flows");
   json.field("active", total(&StatsPage::flows_active));
   json.field("created", total(&StatsPage::flows_created));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The answers to what the other verbs of `weir` ask, as JSON, and the operator's orders. Control
-// thread, between two steps of the chain; bounded: lists end at the limit that was asked for, and at
-// kAnswerRowsMax.
+// thread, between two steps of the chain; bounded: lists end at the limit that was asked for, and
+// at kAnswerRowsMax.
 #pragma once
 
 #include "control/operate/control_plane.h"
@@ -21,7 +21,7 @@ struct Desk {
   Segment& segment;
   ControlChain& chain;
   RuleDesk& rules;
-  Store* store;        // null: nothing is kept
+  Store* store;  // null: nothing is kept
   EveLines& lines;
   const LogFile* log;  // null: no log
 };

@@ -17,8 +17,8 @@ namespace {
 
 // ICMP messages that are one half of an exchange, with the other half. Messages of all other types
 // go one way, and their ends keep the order of the packet.
-constexpr std::pair<uint8_t, uint8_t> kIcmpPairs[] = {{0, 8}, {9, 10}, {13, 14}, {15, 16},
-                                                      {17, 18}};
+constexpr std::pair<uint8_t, uint8_t> kIcmpPairs[] = {
+    {0, 8}, {9, 10}, {13, 14}, {15, 16}, {17, 18}};
 constexpr std::pair<uint8_t, uint8_t> kIcmp6Pairs[] = {{128, 129}, {130, 131}, {133, 134},
                                                        {135, 136}, {139, 140}, {144, 145}};
 

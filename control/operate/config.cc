@@ -82,9 +82,9 @@ class Reader {
     if (!node.IsMap()) {
       const std::string what =
           prefix.empty() ? "a configuration" : "'" + prefix.substr(0, prefix.size() - 1) + "'";
-      return error_at(file_, node.Mark().is_null() ? at : node.Mark(),
-                      fmt::format("{} must be a map of keys, not {}", what,
-                                  operate::spelled(node)));
+      return error_at(
+          file_, node.Mark().is_null() ? at : node.Mark(),
+          fmt::format("{} must be a map of keys, not {}", what, operate::spelled(node)));
     }
     std::set<std::string> seen;
     for (const auto& entry : node) {
@@ -135,8 +135,7 @@ class Reader {
     if (const auto meant = operate::nearest(key, known); meant) {
       return fmt::format("unknown key {}{}; did you mean '{}'?", shown, where, *meant);
     }
-    return fmt::format("unknown key {}{}; known here: {}", shown, where,
-                       fmt::join(known, ", "));
+    return fmt::format("unknown key {}{}; known here: {}", shown, where, fmt::join(known, ", "));
   }
 
   const std::string& file_;
@@ -147,9 +146,9 @@ class Reader {
 // What no key can know by itself.
 std::optional<Error> check_together(const Config& c, const operate::Places& places,
                                     const std::string& file) {
-  const auto listed = static_cast<uint32_t>(
-      std::count_if(std::begin(c.settings.worker_cpu), std::end(c.settings.worker_cpu),
-                    [](int32_t cpu) { return cpu >= 0; }));
+  const auto listed = static_cast<uint32_t>(std::count_if(std::begin(c.settings.worker_cpu),
+                                                          std::end(c.settings.worker_cpu),
+                                                          [](int32_t cpu) { return cpu >= 0; }));
   if (listed != 0 && listed != c.settings.workers) {
     return error_at(file, places.at("workers.cpus"),
                     fmt::format("'workers.cpus' lists {} CPUs for {} workers: one each is wanted",
@@ -157,16 +156,16 @@ std::optional<Error> check_together(const Config& c, const operate::Places& plac
   }
   if (c.respond.duration_ns > c.respond.duration_max_ns) {
     const auto place = places.find("respond.duration");
-    return error_at(file, place != places.end() ? place->second
-                                                : places.at("respond.duration_max"),
-                    fmt::format("'respond.duration' ({}) is longer than 'respond.duration_max' ({})",
-                                operate::write_duration(c.respond.duration_ns),
-                                operate::write_duration(c.respond.duration_max_ns)));
+    return error_at(
+        file, place != places.end() ? place->second : places.at("respond.duration_max"),
+        fmt::format("'respond.duration' ({}) is longer than 'respond.duration_max' ({})",
+                    operate::write_duration(c.respond.duration_ns),
+                    operate::write_duration(c.respond.duration_max_ns)));
   }
   if (c.scan.scanner_success >= c.scan.benign_success) {
     const auto place = places.find("detect.scan.scanner_success");
-    return error_at(file, place != places.end() ? place->second
-                                                : places.at("detect.scan.benign_success"),
+    return error_at(file,
+                    place != places.end() ? place->second : places.at("detect.scan.benign_success"),
                     fmt::format("'detect.scan.scanner_success' ({}) must be less than "
                                 "'detect.scan.benign_success' ({})",
                                 c.scan.scanner_success, c.scan.benign_success));
@@ -200,18 +199,18 @@ Config::Config() {
       {"TELNET_SERVERS", "$HOME_NET"},
       {"AIM_SERVERS", "$EXTERNAL_NET"},
       {"DC_SERVERS", "$HOME_NET"}};
-  rules.port_groups = {{"HTTP_PORTS", "80"},         {"SHELLCODE_PORTS", "!80"},
-                       {"ORACLE_PORTS", "1521"},     {"SSH_PORTS", "22"},
-                       {"FTP_PORTS", "21"},          {"FILE_DATA_PORTS", "[$HTTP_PORTS,110,143]"},
-                       {"DNP3_PORTS", "20000"},      {"MODBUS_PORTS", "502"},
-                       {"GENEVE_PORTS", "6081"},     {"VXLAN_PORTS", "4789"},
+  rules.port_groups = {{"HTTP_PORTS", "80"},     {"SHELLCODE_PORTS", "!80"},
+                       {"ORACLE_PORTS", "1521"}, {"SSH_PORTS", "22"},
+                       {"FTP_PORTS", "21"},      {"FILE_DATA_PORTS", "[$HTTP_PORTS,110,143]"},
+                       {"DNP3_PORTS", "20000"},  {"MODBUS_PORTS", "502"},
+                       {"GENEVE_PORTS", "6081"}, {"VXLAN_PORTS", "4789"},
                        {"TEREDO_PORTS", "3544"}};
 }
 
 Result<Config> parse_config(std::string_view text, const std::string& name, ConfigUse use) {
   if (text.size() > kConfigBytesMax) {
-    return fail(Error{fmt::format("longer than a configuration may be ({} KiB)",
-                                  kConfigBytesMax / 1024), name});
+    return fail(Error{
+        fmt::format("longer than a configuration may be ({} KiB)", kConfigBytesMax / 1024), name});
   }
   Config config;
   config.file = name;
@@ -234,9 +233,11 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
       if (wrong) return fail(error_at(name, wrong->mark, wrong->wanted));
     }
   } catch (const YAML::Exception& e) {
-    return fail(error_at(name, e.mark, "not YAML from here on (" + e.msg + "): is a bracket or quote "
-                         "before this place not closed, or the indentation not that of its "
-                         "neighbours?"));
+    return fail(error_at(name, e.mark,
+                         "not YAML from here on (" + e.msg +
+                             "): is a bracket or quote "
+                             "before this place not closed, or the indentation not that of its "
+                             "neighbours?"));
   } catch (const std::exception& e) {
     return fail(Error{std::string("cannot be read as YAML: ") + e.what(), name});
   }
@@ -272,8 +273,8 @@ std::string config_text(const Config& config) {
     for (size_t from = 0; from < section.size();) {
       const size_t to = section.find('.', from);
       if (!open.starts_with(section.substr(0, to + 1))) {
-        const auto depth = static_cast<size_t>(std::count(section.begin(),
-                                                          section.begin() + from, '.'));
+        const auto depth =
+            static_cast<size_t>(std::count(section.begin(), section.begin() + from, '.'));
         out += std::string(2 * depth, ' ') + section.substr(from, to - from) + ":\n";
       }
       from = to + 1;

@@ -25,7 +25,7 @@ struct RuleFiles {
   std::vector<std::string> files;                     // relative: to the folder of weir.yaml
   std::map<std::string, std::string> address_groups;  // HOME_NET and the like, as rules spell them
   std::map<std::string, std::string> port_groups;
-  bool skip_bad = false;                              // else one bad rule refuses them all
+  bool skip_bad = false;  // else one bad rule refuses them all
 };
 
 struct LogSettings {
@@ -41,26 +41,26 @@ struct MetricsSettings {
 };
 
 struct Config {
-  std::string file;                           // where it was read from
+  std::string file;  // where it was read from
   std::string runtime_dir = "/run/weir";
   std::string state_dir = "/var/lib/weir";
   std::string log_dir = "/var/log/weir";
-  std::string user = "weir";                  // what weir-control runs as
-  Settings settings;                          // the data plane's part, wires included
+  std::string user = "weir";  // what weir-control runs as
+  Settings settings;          // the data plane's part, wires included
   RuleFiles rules;
   ScanSettings scan;
   RaritySettings rarity;
-  RespondSettings respond;                    // what weir.yaml says of it; the rest at start
+  RespondSettings respond;  // what weir.yaml says of it; the rest at start
   LogSettings logs;
   MetricsSettings metrics;
 
-  Config();                                   // every default
+  Config();  // every default
   std::string segment_path() const { return runtime_dir + "/segment"; }
   std::string socket_path() const { return runtime_dir + "/control.sock"; }
 };
 
-// kOffline: the file alone is judged. kRun: there is at least one wire, and the ports and rule files
-// that are named exist here.
+// kOffline: the file alone is judged. kRun: there is at least one wire, and the ports and rule
+// files that are named exist here.
 enum class ConfigUse { kOffline, kRun };
 
 // HOME_NET: whose behaviour is learned.

@@ -100,7 +100,7 @@ Row choice(std::string path, std::string help, std::span<const std::string_view>
           }};
 }
 
-Row folder(std::string path, std::string help, std::string Config::* member) {
+Row folder(std::string path, std::string help, std::string Config::*member) {
   return {std::move(path), std::move(help),
           [=](const YAML::Node& node, Config& c) -> Outcome {
             const bool good = node.IsScalar() && node.Scalar().starts_with('/') &&
@@ -197,12 +197,13 @@ Outcome read_rule_files(const YAML::Node& node, Config& c) {
 
 // The operator's groups are laid over the ones that rule files expect to find.
 Row groups(std::string path, std::string help,
-           std::map<std::string, std::string> RuleFiles::* member) {
+           std::map<std::string, std::string> RuleFiles::*member) {
   return {std::move(path), std::move(help),
           [=](const YAML::Node& node, Config& c) -> Outcome {
             if (!node.IsMap() || node.size() > kListMax) {
-              return wrong(node, "a map from group name to what is in it, such as "
-                                 "{HOME_NET: \"[10.0.0.0/8]\"}");
+              return wrong(node,
+                           "a map from group name to what is in it, such as "
+                           "{HOME_NET: \"[10.0.0.0/8]\"}");
             }
             for (const auto& entry : node) {
               if (!entry.first.IsScalar() || !is_name(entry.first.Scalar(), 64)) {
@@ -287,8 +288,8 @@ void add_program(std::vector<Row>& rows) {
   rows.push_back({"instance", "names this appliance in logs, metrics and DPDK's files",
                   read_instance,
                   [](const Config& c) { return write_quoted(c.settings.instance); }});
-  rows.push_back(folder("runtime_dir", "segment, control socket, rule image, lock",
-                        &Config::runtime_dir));
+  rows.push_back(
+      folder("runtime_dir", "segment, control socket, rule image, lock", &Config::runtime_dir));
   rows.push_back(folder("state_dir", "devices, alerts and actions (weir.db)", &Config::state_dir));
   rows.push_back(folder("log_dir", "eve.json and weir.log", &Config::log_dir));
   rows.push_back({"user", "weir-control runs as this user (nobody where there is none)", read_user,
@@ -297,31 +298,36 @@ void add_program(std::vector<Row>& rows) {
 }
 
 void add_machine(std::vector<Row>& rows) {
-  rows.push_back(whole("workers.count", "packet threads; flows spread over them", 1, kWorkersMax,
-                       [](Config& c) -> auto& { return c.settings.workers; }));
-  rows.push_back({"workers.cpus", "auto, or one CPU number for each worker: [2, 3]", read_cpus,
-                  write_cpus});
+  rows.push_back(whole(
+      "workers.count", "packet threads; flows spread over them", 1, kWorkersMax,
+      [](Config & c) -> auto& { return c.settings.workers; }));
+  rows.push_back(
+      {"workers.cpus", "auto, or one CPU number for each worker: [2, 3]", read_cpus, write_cpus});
   rows.push_back({"workers.main_cpu", "auto, or the CPU of the data plane's main thread",
                   [](const YAML::Node& n, Config& c) { return read_cpu(n, c.settings.main_cpu); },
                   [](const Config& c) {
-                    return c.settings.main_cpu < 0 ? "auto"
-                                                   : std::to_string(c.settings.main_cpu);
+                    return c.settings.main_cpu < 0 ? "auto" : std::to_string(c.settings.main_cpu);
                   }});
-  rows.push_back(choice("memory.hugepages", "auto (where there are some), off or required",
-                        kHugepages, [](Config& c) -> auto& { return c.settings.hugepages; }));
-  rows.push_back(whole("memory.megabytes", "packet buffers and DPDK's own", 64, 65'536,
-                       [](Config& c) -> auto& { return c.settings.memory_mb; }));
-  rows.push_back(choice("idle", "auto (spin on isolated CPUs only), sleep or spin", kIdle,
-                        [](Config& c) -> auto& { return c.settings.idle; }));
+  rows.push_back(choice(
+      "memory.hugepages", "auto (where there are some), off or required", kHugepages,
+      [](Config & c) -> auto& { return c.settings.hugepages; }));
+  rows.push_back(whole(
+      "memory.megabytes", "packet buffers and DPDK's own", 64, 65'536,
+      [](Config & c) -> auto& { return c.settings.memory_mb; }));
+  rows.push_back(choice(
+      "idle", "auto (spin on isolated CPUs only), sleep or spin", kIdle,
+      [](Config & c) -> auto& { return c.settings.idle; }));
 }
 
 void add_flows(std::vector<Row>& rows) {
-  const auto timeout = [&](const char* key, const char* help, TimeNs FlowSettings::* member) {
-    rows.push_back(duration(std::string("flows.") + key, help, 100 * kNsPerMs, 7 * kDay,
-                            [=](Config& c) -> auto& { return c.settings.flow.*member; }));
+  const auto timeout = [&](const char* key, const char* help, TimeNs FlowSettings::*member) {
+    rows.push_back(duration(
+        std::string("flows.") + key, help, 100 * kNsPerMs,
+        7 * kDay, [=](Config & c) -> auto& { return c.settings.flow.*member; }));
   };
-  rows.push_back(whole("flows.max", "per worker", 1024, 67'108'864,
-                       [](Config& c) -> auto& { return c.settings.flow.flows_max; }));
+  rows.push_back(whole(
+      "flows.max", "per worker", 1024, 67'108'864,
+      [](Config & c) -> auto& { return c.settings.flow.flows_max; }));
   timeout("tcp_embryonic", "a SYN without an answer counts as failed after this",
           &FlowSettings::tcp_embryonic_ns);
   timeout("tcp_new", "and is forgotten after this", &FlowSettings::tcp_new_ns);
@@ -334,52 +340,61 @@ void add_flows(std::vector<Row>& rows) {
 }
 
 void add_inspection(std::vector<Row>& rows) {
-  rows.push_back(choice("inspect.checksums", "verify, or ignore what a checksum says", kChecksums,
-                        [](Config& c) -> auto& { return c.settings.inspect.verify_checksums; }));
-  rows.push_back(whole("inspect.classify_tcp_packets", "nDPI sees at most this many of a flow", 1,
-                       1000, [](Config& c) -> auto& {
-                         return c.settings.inspect.classify_tcp_packets;
-                       }));
-  rows.push_back(whole("inspect.classify_udp_packets", "", 1, 1000, [](Config& c) -> auto& {
-    return c.settings.inspect.classify_udp_packets;
-  }));
-  rows.push_back(whole("inspect.classify_flows", "flows in nDPI at a time, per worker", 64,
-                       4'194'304, [](Config& c) -> auto& {
-                         return c.settings.inspect.classify_flows_max;
-                       }));
-  rows.push_back(whole("inspect.match_bytes", "payload per direction that rules see; 0: all", 0,
-                       INT64_MAX / 2,
-                       [](Config& c) -> auto& { return c.settings.inspect.match_bytes; }));
-  rows.push_back(whole("verdicts.max", "standing verdicts, per worker", 64, 1'048'576,
-                       [](Config& c) -> auto& { return c.settings.verdicts_max; }));
+  rows.push_back(choice(
+      "inspect.checksums", "verify, or ignore what a checksum says", kChecksums,
+      [](Config & c) -> auto& { return c.settings.inspect.verify_checksums; }));
+  rows.push_back(whole(
+      "inspect.classify_tcp_packets", "nDPI sees at most this many of a flow", 1, 1000,
+      [](Config & c) -> auto& { return c.settings.inspect.classify_tcp_packets; }));
+  rows.push_back(whole(
+      "inspect.classify_udp_packets", "", 1, 1000,
+      [](Config & c) -> auto& { return c.settings.inspect.classify_udp_packets; }));
+  rows.push_back(whole(
+      "inspect.classify_flows", "flows in nDPI at a time, per worker", 64, 4'194'304,
+      [](Config & c) -> auto& { return c.settings.inspect.classify_flows_max; }));
+  rows.push_back(whole(
+      "inspect.match_bytes", "payload per direction that rules see; 0: all", 0, INT64_MAX / 2,
+      [](Config & c) -> auto& { return c.settings.inspect.match_bytes; }));
+  rows.push_back(whole(
+      "verdicts.max", "standing verdicts, per worker", 64, 1'048'576,
+      [](Config & c) -> auto& { return c.settings.verdicts_max; }));
 }
 
 void add_rules(std::vector<Row>& rows) {
   rows.push_back({"rules.files", "in Suricata's rule language", read_rule_files,
                   [](const Config& c) { return write_list(c.rules.files); }});
-  rows.push_back(choice("rules.bad_rules", "refuse (change nothing) or skip (use the good ones)",
-                        kBadRules, [](Config& c) -> auto& { return c.rules.skip_bad; }));
+  rows.push_back(choice(
+      "rules.bad_rules", "refuse (change nothing) or skip (use the good ones)", kBadRules,
+      [](Config & c) -> auto& { return c.rules.skip_bad; }));
   rows.push_back(groups("rules.address_groups", "laid over these", &RuleFiles::address_groups));
   rows.push_back(groups("rules.port_groups", "laid over these", &RuleFiles::port_groups));
 }
 
 void add_detection(std::vector<Row>& rows) {
-  rows.push_back(on_off("detect.scan.enabled", "threshold random walk over first contacts",
-                        [](Config& c) -> auto& { return c.scan.enabled; }));
-  rows.push_back(fraction("detect.scan.false_alarm", "accepted chance to call the innocent a scanner",
-                          [](Config& c) -> auto& { return c.scan.false_alarm; }));
-  rows.push_back(fraction("detect.scan.missed", "accepted chance to let a scanner pass",
-                          [](Config& c) -> auto& { return c.scan.missed; }));
-  rows.push_back(fraction("detect.scan.benign_success", "share of first contacts that are answered",
-                          [](Config& c) -> auto& { return c.scan.benign_success; }));
-  rows.push_back(fraction("detect.scan.scanner_success", "the same of a scanner",
-                          [](Config& c) -> auto& { return c.scan.scanner_success; }));
-  rows.push_back(on_off("detect.rarity.enabled", "new peers, ports and services; alerts only",
-                        [](Config& c) -> auto& { return c.rarity.enabled; }));
-  rows.push_back(duration("detect.rarity.learning", "silent this long at first", 0, 90 * kDay,
-                          [](Config& c) -> auto& { return c.rarity.learning_ns; }));
-  rows.push_back(fraction("detect.rarity.surprise", "what is less probable is told",
-                          [](Config& c) -> auto& { return c.rarity.surprise; }));
+  rows.push_back(on_off(
+      "detect.scan.enabled", "threshold random walk over first contacts",
+      [](Config & c) -> auto& { return c.scan.enabled; }));
+  rows.push_back(fraction(
+      "detect.scan.false_alarm", "accepted chance to call the innocent a scanner",
+      [](Config & c) -> auto& { return c.scan.false_alarm; }));
+  rows.push_back(fraction(
+      "detect.scan.missed", "accepted chance to let a scanner pass",
+      [](Config & c) -> auto& { return c.scan.missed; }));
+  rows.push_back(fraction(
+      "detect.scan.benign_success", "share of first contacts that are answered",
+      [](Config & c) -> auto& { return c.scan.benign_success; }));
+  rows.push_back(fraction(
+      "detect.scan.scanner_success", "the same of a scanner",
+      [](Config & c) -> auto& { return c.scan.scanner_success; }));
+  rows.push_back(on_off(
+      "detect.rarity.enabled", "new peers, ports and services; alerts only",
+      [](Config & c) -> auto& { return c.rarity.enabled; }));
+  rows.push_back(duration(
+      "detect.rarity.learning", "silent this long at first", 0, 90 * kDay,
+      [](Config & c) -> auto& { return c.rarity.learning_ns; }));
+  rows.push_back(fraction(
+      "detect.rarity.surprise", "what is less probable is told",
+      [](Config & c) -> auto& { return c.rarity.surprise; }));
 }
 
 Outcome read_never_touch(const YAML::Node& node, Config& c) {
@@ -400,22 +415,27 @@ std::string write_never_touch(const Config& c) {
 }
 
 void add_response(std::vector<Row>& rows) {
-  rows.push_back(on_off("respond.enabled", "models may block; false: only the operator",
-                        [](Config& c) -> auto& { return c.respond.enabled; }));
-  rows.push_back(duration("respond.duration", "doubles with each repeat", kNsPerSecond, 90 * kDay,
-                          [](Config& c) -> auto& { return c.respond.duration_ns; }));
-  rows.push_back(duration("respond.duration_max", "up to this", kNsPerSecond, 90 * kDay,
-                          [](Config& c) -> auto& { return c.respond.duration_max_ns; }));
-  rows.push_back(whole("respond.devices_per_hour_max", "devices that models act on", 0, 65'536,
-                       [](Config& c) -> auto& { return c.respond.devices_per_hour_max; }));
+  rows.push_back(on_off(
+      "respond.enabled", "models may block; false: only the operator",
+      [](Config & c) -> auto& { return c.respond.enabled; }));
+  rows.push_back(duration(
+      "respond.duration", "doubles with each repeat", kNsPerSecond, 90 * kDay,
+      [](Config & c) -> auto& { return c.respond.duration_ns; }));
+  rows.push_back(duration(
+      "respond.duration_max", "up to this", kNsPerSecond, 90 * kDay,
+      [](Config & c) -> auto& { return c.respond.duration_max_ns; }));
+  rows.push_back(whole(
+      "respond.devices_per_hour_max", "devices that models act on", 0, 65'536,
+      [](Config & c) -> auto& { return c.respond.devices_per_hour_max; }));
   rows.push_back({"respond.never_touch", "addresses and prefixes that are never blocked or limited",
                   read_never_touch, write_never_touch});
 }
 
 void add_output(std::vector<Row>& rows) {
   rows.push_back({"logs.eve", "record types in eve.json", read_eve, write_eve});
-  rows.push_back(duration("logs.stats_every", "a stats record this often", kNsPerSecond, kDay,
-                          [](Config& c) -> auto& { return c.logs.stats_every_ns; }));
+  rows.push_back(duration(
+      "logs.stats_every", "a stats record this often", kNsPerSecond, kDay,
+      [](Config & c) -> auto& { return c.logs.stats_every_ns; }));
   rows.push_back({"logs.rotate_megabytes", "eve.json is set aside at this size; 0: never",
                   [](const YAML::Node& n, Config& c) -> Outcome {
                     const auto mb = n.IsScalar() ? read_whole_number(n.Scalar()) : std::nullopt;
@@ -426,8 +446,7 @@ void add_output(std::vector<Row>& rows) {
                     return {};
                   },
                   [](const Config& c) { return std::to_string(c.logs.rotate_bytes >> 20); }});
-  rows.push_back({"metrics.listen", "Prometheus /metrics here, or off", read_listen,
-                  write_listen});
+  rows.push_back({"metrics.listen", "Prometheus /metrics here, or off", read_listen, write_listen});
 }
 
 }  // namespace
@@ -437,8 +456,8 @@ Outcome check_rule_files_exist(const YAML::Node& node, const Config& config) {
     const std::string& path = config.rules.files[i];
     struct stat info {};
     if (stat(path.c_str(), &info) != 0 || access(path.c_str(), R_OK) != 0) {
-      return sentence(node[i], fmt::format("cannot read the rule file {}: {}", path,
-                                           std::strerror(errno)));
+      return sentence(node[i],
+                      fmt::format("cannot read the rule file {}: {}", path, std::strerror(errno)));
     }
     if (S_ISDIR(info.st_mode)) {
       return sentence(node[i], fmt::format("{} is a folder; a rule file is wanted", path));

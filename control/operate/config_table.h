@@ -16,16 +16,16 @@ namespace weir::operate {
 
 // What is wrong with a value, and at which node of it.
 struct Wrong {
-  std::string wanted;      // "a whole number from 1 to 16"
+  std::string wanted;  // "a whole number from 1 to 16"
   YAML::Mark mark{};
-  std::string got = {};    // as the operator wrote it
+  std::string got = {};         // as the operator wrote it
   bool whole_sentence = false;  // `wanted` is the message itself
 };
 using Outcome = std::optional<Wrong>;  // empty: good
 
 struct Row {
-  std::string path;                    // "flows.tcp_new"
-  std::string help;                    // one line
+  std::string path;  // "flows.tcp_new"
+  std::string help;  // one line
   std::function<Outcome(const YAML::Node&, Config&)> read;
   std::function<std::string(const Config&)> write;  // YAML behind the colon
 };

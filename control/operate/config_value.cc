@@ -19,9 +19,12 @@ struct Unit {
   std::string_view name;
   TimeNs ns;
 };
-constexpr Unit kUnits[] = {{"d", 86'400 * kNsPerSecond}, {"h", 3'600 * kNsPerSecond},
-                           {"m", 60 * kNsPerSecond},     {"s", kNsPerSecond},
-                           {"ms", kNsPerMs},             {"us", kNsPerUs},
+constexpr Unit kUnits[] = {{"d", 86'400 * kNsPerSecond},
+                           {"h", 3'600 * kNsPerSecond},
+                           {"m", 60 * kNsPerSecond},
+                           {"s", kNsPerSecond},
+                           {"ms", kNsPerMs},
+                           {"us", kNsPerUs},
                            {"ns", 1}};
 
 bool is_hex(char c) {
@@ -41,9 +44,8 @@ bool is_pci_address(std::string_view text) {
 
 bool is_interface_name(std::string_view text) {
   if (text.empty() || text.size() >= IF_NAMESIZE || text == "." || text == "..") return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return c > ' ' && c < 127 && c != '/' && c != ':' && c != ',';
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c < 127 && c != '/' && c != ':' && c != ','; });
 }
 
 // Optimal string alignment: a letter more, less, other, or two exchanged count one each.
@@ -115,7 +117,9 @@ std::string write_duration(TimeNs duration_ns) {
   return fmt::format("{}ns", duration_ns);
 }
 
-std::string write_fraction(double value) { return fmt::format("{}", value); }
+std::string write_fraction(double value) {
+  return fmt::format("{}", value);
+}
 
 std::string write_quoted(std::string_view text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -160,8 +164,9 @@ Result<PortSettings> read_port(std::string_view text) {
       name.erase(0, kAfPacket.size());
     }
     if (!is_interface_name(name)) {
-      return fail(fmt::format("an interface name such as eth1, af_packet:eth1, a PCI address such "
-                              "as 0000:03:00.0 or a DPDK device such as net_tap0,iface=tap0"));
+      return fail(
+          fmt::format("an interface name such as eth1, af_packet:eth1, a PCI address such "
+                      "as 0000:03:00.0 or a DPDK device such as net_tap0,iface=tap0"));
     }
   }
   if (name.size() >= sizeof port.name) {

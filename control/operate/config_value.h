@@ -20,9 +20,9 @@ std::optional<TimeNs> read_duration(std::string_view text);
 // Which of names the text is.
 std::optional<unsigned> read_choice(std::string_view text, std::span<const std::string_view> names);
 
-std::string write_duration(TimeNs duration_ns);  // "90s", "10m"; reads back to the same value
-std::string write_fraction(double value);        // "0.01", "1e-05"; reads back to the same value
-std::string write_quoted(std::string_view text); // a YAML scalar, quoted where it has to be
+std::string write_duration(TimeNs duration_ns);   // "90s", "10m"; reads back to the same value
+std::string write_fraction(double value);         // "0.01", "1e-05"; reads back to the same value
+std::string write_quoted(std::string_view text);  // a YAML scalar, quoted where it has to be
 
 // "one of a, b or c"
 std::string choice_of(std::span<const std::string_view> names);

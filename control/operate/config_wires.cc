@@ -27,15 +27,16 @@ Wrong sentence(const YAML::Mark& mark, std::string message) {
 }
 
 Outcome read_wire_name(const YAML::Node& node, WireSettings& wire) {
-  const bool good = node.IsScalar() && !node.Scalar().empty() &&
-                    node.Scalar().size() < sizeof wire.name &&
-                    std::all_of(node.Scalar().begin(), node.Scalar().end(), [](char c) {
-                      return std::isalnum(static_cast<unsigned char>(c)) || c == '_' ||
-                             c == '-' || c == '.';
-                    });
-  if (!good) return sentence(node.Mark(), fmt::format(
-      "a wire's 'name' must be at most 31 letters, digits, '-', '_' or '.', not {}",
-      spelled(node)));
+  const bool good =
+      node.IsScalar() && !node.Scalar().empty() && node.Scalar().size() < sizeof wire.name &&
+      std::all_of(node.Scalar().begin(), node.Scalar().end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.';
+      });
+  if (!good)
+    return sentence(
+        node.Mark(),
+        fmt::format("a wire's 'name' must be at most 31 letters, digits, '-', '_' or '.', not {}",
+                    spelled(node)));
   std::memcpy(wire.name, node.Scalar().data(), node.Scalar().size());
   return {};
 }
@@ -57,15 +58,15 @@ Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML
   if (!side) {
     static const std::vector<std::string> known = {"name", "a", "b", "mode"};
     const auto meant = nearest(key, known);
-    return sentence(at, fmt::format("unknown key {} in a wire; {}", spelled(YAML::Node(key)),
-                                    meant ? "did you mean '" + *meant + "'?"
-                                          : "known here: name, a, b, mode"));
+    return sentence(
+        at, fmt::format("unknown key {} in a wire; {}", spelled(YAML::Node(key)),
+                        meant ? "did you mean '" + *meant + "'?" : "known here: name, a, b, mode"));
   }
-  auto port = node.IsScalar() ? read_port(node.Scalar()) : Result<PortSettings>(
-      fail("the name of a port"));
+  auto port =
+      node.IsScalar() ? read_port(node.Scalar()) : Result<PortSettings>(fail("the name of a port"));
   if (!port) {
-    return sentence(mark, fmt::format("a wire's '{}' must be {}, not {}", key,
-                                      port.error().message, spelled(node)));
+    return sentence(mark, fmt::format("a wire's '{}' must be {}, not {}", key, port.error().message,
+                                      spelled(node)));
   }
   wire.side[*side] = *port;
   return {};
@@ -84,8 +85,8 @@ Outcome read_wire(const YAML::Node& node, WireSettings& wire) {
   }
   for (const char* key : {"name", "a", "b"}) {
     if (!seen.contains(key)) {
-      return sentence(node.Mark(), fmt::format("this wire has no '{}'; each needs name, a and b",
-                                               key));
+      return sentence(node.Mark(),
+                      fmt::format("this wire has no '{}'; each needs name, a and b", key));
     }
   }
   return {};
@@ -98,9 +99,8 @@ bool same_port(const PortSettings& x, const PortSettings& y) {
 Outcome check_against_others(const YAML::Node& node, const Settings& settings, uint32_t i) {
   const WireSettings& wire = settings.wire[i];
   if (same_port(wire.side[0], wire.side[1])) {
-    return sentence(node["b"].Mark(),
-                    fmt::format("wire '{}' has port {} on both sides", wire.name,
-                                wire.side[0].name));
+    return sentence(node["b"].Mark(), fmt::format("wire '{}' has port {} on both sides", wire.name,
+                                                  wire.side[0].name));
   }
   for (uint32_t other = 0; other < i; ++other) {
     const WireSettings& earlier = settings.wire[other];
@@ -109,9 +109,9 @@ Outcome check_against_others(const YAML::Node& node, const Settings& settings, u
     }
     for (unsigned side = 0; side < 4; ++side) {
       if (!same_port(wire.side[side / 2], earlier.side[side % 2])) continue;
-      return sentence(node[std::string(kSides[side / 2])].Mark(),
-                      fmt::format("port {} is already in wire '{}'", wire.side[side / 2].name,
-                                  earlier.name));
+      return sentence(
+          node[std::string(kSides[side / 2])].Mark(),
+          fmt::format("port {} is already in wire '{}'", wire.side[side / 2].name, earlier.name));
     }
   }
   return {};
@@ -120,10 +120,12 @@ Outcome check_against_others(const YAML::Node& node, const Settings& settings, u
 bool port_exists(const PortSettings& port) {
   switch (port.kind) {
     case PortKind::kAfXdp:
-    case PortKind::kAfPacket: return if_nametoindex(port.name) != 0;
+    case PortKind::kAfPacket:
+      return if_nametoindex(port.name) != 0;
     case PortKind::kPci:
       return access((std::string("/sys/bus/pci/devices/") + port.name).c_str(), F_OK) == 0;
-    case PortKind::kVdev: return true;  // DPDK makes it
+    case PortKind::kVdev:
+      return true;  // DPDK makes it
   }
   return false;
 }

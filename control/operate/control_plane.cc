@@ -23,7 +23,7 @@ namespace {
 constexpr TimeNs kCommitEvery = 250 * kNsPerMs;
 constexpr TimeNs kDevicesEvery = 5 * kNsPerSecond;
 constexpr TimeNs kBaselinePartEvery = kNsPerSecond;  // all of it in about a minute
-constexpr TimeNs kStampWait = 2 * kNsPerSecond;      // an alert's line waits this long for its stamps
+constexpr TimeNs kStampWait = 2 * kNsPerSecond;  // an alert's line waits this long for its stamps
 constexpr size_t kWaitingAlertsMax = 1024;
 constexpr uint64_t kDevicesMax = IntakeSettings{}.devices_max;
 
@@ -45,7 +45,11 @@ bool due(TimeNs now, TimeNs& last, TimeNs every) {
 struct ControlPlane::Parts final : ChainListener {
   Parts(const Config& c, Segment& s, ControlOptions o, std::unique_ptr<Store> kept,
         std::optional<LogFile> log, const ChainSettings& settings)
-      : config(c), segment(s), options(std::move(o)), store(std::move(kept)), eve(std::move(log)),
+      : config(c),
+        segment(s),
+        options(std::move(o)),
+        store(std::move(kept)),
+        eve(std::move(log)),
         lines(s, options.from_capture ? EveLines::PacketNumbers::kCapture
                                       : EveLines::PacketNumbers::kNo),
         chain(s, settings, *this),
@@ -57,9 +61,7 @@ struct ControlPlane::Parts final : ChainListener {
   void tell(Telling level, const std::string& text) const {
     if (options.tell) options.tell(level, text);
   }
-  Desk desk() {
-    return {config, segment, chain, rules, store.get(), lines, eve ? &*eve : nullptr};
-  }
+  Desk desk() { return {config, segment, chain, rules, store.get(), lines, eve ? &*eve : nullptr}; }
   void log(std::string_view line) {
     if (!eve) return;
     eve->append(line);
@@ -111,8 +113,8 @@ struct ControlPlane::Parts final : ChainListener {
     }
   }
 
-  // The line of a model's alert is written when it is known what came of it: its action is in force,
-  // or there is none, or it has taken too long.
+  // The line of a model's alert is written when it is known what came of it: its action is in
+  // force, or there is none, or it has taken too long.
   void write_ready_alerts(bool all) {
     for (auto it = waiting_alerts.begin(); it != waiting_alerts.end();) {
       const auto [id, since] = *it;
@@ -229,7 +231,8 @@ void ControlPlane::Parts::restore() {
     action ? chain.responder().restore(*action, started) : void(++unreadable);
   });
   if (unreadable != 0) {
-    tell(Telling::kWarning, fmt::format("{} records of the database could not be read", unreadable));
+    tell(Telling::kWarning,
+         fmt::format("{} records of the database could not be read", unreadable));
   }
 }
 
@@ -272,7 +275,8 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(const Config& config, S
     log.emplace(std::move(*opened));
   }
 
-  // Verdict ids carry the epoch: it must be new also when an action of an earlier segment comes back.
+  // Verdict ids carry the epoch: it must be new also when an action of an earlier segment comes
+  // back.
   Presence& presence = segment.header().control;
   const uint64_t before = presence.epoch.load(std::memory_order_relaxed);
   const uint64_t epoch =
@@ -302,9 +306,15 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(const Config& config, S
   return std::unique_ptr<ControlPlane>(new ControlPlane(std::move(parts)));
 }
 
-Result<void> ControlPlane::load_rules() { return parts_->rules.load(); }
-void ControlPlane::reload_rules() { parts_->rules.reload(); }
-bool ControlPlane::loading_rules() const { return parts_->rules.busy(); }
+Result<void> ControlPlane::load_rules() {
+  return parts_->rules.load();
+}
+void ControlPlane::reload_rules() {
+  parts_->rules.reload();
+}
+bool ControlPlane::loading_rules() const {
+  return parts_->rules.busy();
+}
 
 int ControlPlane::do_work(TimeNs now) {
   Parts& p = *parts_;
@@ -362,8 +372,9 @@ void ControlPlane::reconfigure(const Config& config) {
   accepted.rules = config.rules;
   std::copy(std::begin(config.logs.eve), std::end(config.logs.eve), accepted.logs.eve);
   if (config_text(accepted) != config_text(config)) {
-    p.tell(Telling::kWarning, "other changes than those of rules, rule groups and logs.eve take "
-                              "effect at the next start");
+    p.tell(Telling::kWarning,
+           "other changes than those of rules, rule groups and logs.eve take "
+           "effect at the next start");
   }
   p.config = accepted;
   p.rules.use(config.rules);

@@ -35,12 +35,12 @@ struct ControlOptions {
 
 // For the summary of a replay and for tests. All since open().
 struct ControlTotals {
-  uint64_t events = 0;       // records taken from the rings
+  uint64_t events = 0;  // records taken from the rings
   uint64_t malformed = 0;
-  uint64_t rule_hits = 0;    // alert lines of rules
-  uint64_t alerts = 0;       // raised, rules and models
-  uint64_t verdicts = 0;     // actions that came into force
-  uint64_t log_lines = 0;    // written to eve.json or still in its buffer
+  uint64_t rule_hits = 0;  // alert lines of rules
+  uint64_t alerts = 0;     // raised, rules and models
+  uint64_t verdicts = 0;   // actions that came into force
+  uint64_t log_lines = 0;  // written to eve.json or still in its buffer
   uint64_t log_lines_lost = 0;
 };
 
@@ -52,7 +52,7 @@ struct ControlRequest {
   std::string body;                           // JSON, of an order
 };
 struct ControlReply {
-  int status = 200;                           // HTTP's
+  int status = 200;  // HTTP's
   std::string body;
   const char* content_type = "application/json";
 };

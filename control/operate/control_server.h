@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Brings requests to the control plane: HTTP over a Unix socket (group may use it: mode 0660), and
-// /metrics alone over TCP for Prometheus. Its threads only read and write sockets; each request waits
-// in a short queue until the control thread answers it between two steps, so nothing is locked and
-// no client, however slow, holds up the loop. Bounded: bodies 64 KiB, 32 requests waiting, 5 s.
+// /metrics alone over TCP for Prometheus. Its threads only read and write sockets; each request
+// waits in a short queue until the control thread answers it between two steps, so nothing is
+// locked and no client, however slow, holds up the loop. Bounded: bodies 64 KiB, 32 requests
+// waiting, 5 s.
 #pragma once
 
 #include <memory>

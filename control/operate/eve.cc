@@ -19,8 +19,8 @@ struct ProtoName {
 };
 // As Suricata spells them (from /etc/protocols).
 constexpr ProtoName kProtos[] = {
-    {1, "ICMP"}, {2, "IGMP"},  {4, "IPIP"},      {6, "TCP"},   {17, "UDP"},  {33, "DCCP"},
-    {41, "IPv6"}, {46, "RSVP"}, {47, "GRE"},      {50, "ESP"},  {51, "AH"},   {58, "IPv6-ICMP"},
+    {1, "ICMP"},   {2, "IGMP"},     {4, "IPIP"},  {6, "TCP"},    {17, "UDP"},  {33, "DCCP"},
+    {41, "IPv6"},  {46, "RSVP"},    {47, "GRE"},  {50, "ESP"},   {51, "AH"},   {58, "IPv6-ICMP"},
     {88, "EIGRP"}, {89, "OSPFIGP"}, {103, "PIM"}, {112, "VRRP"}, {132, "SCTP"}};
 
 bool same_letters(std::string_view a, std::string_view b) {
@@ -42,7 +42,9 @@ std::string_view wire_name(const Segment& segment, uint8_t wire) {
   return {name, strnlen(name, sizeof segment.settings().wire[wire].name)};
 }
 
-bool is_icmp(uint8_t proto) { return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6; }
+bool is_icmp(uint8_t proto) {
+  return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
 
 void write_counters(JsonText& json, const FlowCounters& c) {
   json.field("pkts_toserver", c.packets[0]);
@@ -263,7 +265,7 @@ std::string_view EveLines::stats(TimeNs now, TimeNs uptime_ns) {
   json_.field("event_type", "stats");
   json_.open("stats");
   json_.field("uptime", uptime_ns / kNsPerSecond);
-  const auto total = [&](Counter StatsPage::* c) { return segment_.sum(c); };
+  const auto total = [&](Counter StatsPage::*c) { return segment_.sum(c); };
   uint64_t missed = 0;
   for (const WireTraffic& wire : traffic.wires) missed += wire.side[0].missed + wire.side[1].missed;
   json_.open("capture");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Event records and alerts -> lines of EVE JSON, with the field names of Suricata's eve.json so that
-// what people already own reads them; what only Weir knows stands under "weir". Pure formatting: each
-// call leaves one line, valid until the next. Control thread.
+// Event records and alerts -> lines of EVE JSON, with the field names of Suricata's eve.json so
+// that what people already own reads them; what only Weir knows stands under "weir". Pure
+// formatting: each call leaves one line, valid until the next. Control thread.
 #pragma once
 
 #include <string>
@@ -46,8 +46,7 @@ class EveLines {
   const AppNames& names() const { return segment_.app_names(); }
 
  private:
-  void begin(TimeNs time_ns, FlowId flow, std::string_view type, uint8_t wire,
-             const Endpoints& e);
+  void begin(TimeNs time_ns, FlowId flow, std::string_view type, uint8_t wire, const Endpoints& e);
   std::string_view finish();
 
   Segment& segment_;

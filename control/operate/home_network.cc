@@ -8,7 +8,7 @@ namespace weir {
 
 namespace {
 
-constexpr unsigned kGroupDepthMax = 8;       // groups in lists in groups
+constexpr unsigned kGroupDepthMax = 8;  // groups in lists in groups
 constexpr size_t kPrefixesMax = 4096;
 
 // The widest prefix that starts at `first` and does not reach beyond `last`.
@@ -47,8 +47,10 @@ class Flattener {
         if (inverse) return fail("it holds nothing");
         every_ = true;
         return {};
-      case AddressExpr::Kind::kRange: return add_range(e, inverse);
-      case AddressExpr::Kind::kGroup: return add_group(e.group, inverse, depth);
+      case AddressExpr::Kind::kRange:
+        return add_range(e, inverse);
+      case AddressExpr::Kind::kGroup:
+        return add_group(e.group, inverse, depth);
       case AddressExpr::Kind::kList:
         for (const AddressExpr& member : e.members) {
           if (auto done = add(member, inverse, depth + 1); !done) return done;

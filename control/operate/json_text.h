@@ -23,7 +23,7 @@ class JsonText {
     out_ += '{';
   }
   void close() { out_ += '}'; }
-  void open_document_list() { out_ += '['; }  // the whole document is a list
+  void open_document_list() { out_ += '['; }                // the whole document is a list
   void raw(std::string_view key, std::string_view value) {  // value: JSON already
     name(key);
     out_ += value;
@@ -41,7 +41,7 @@ class JsonText {
     out_ += value ? "true" : "false";
   }
   template <class Number>
-    requires std::is_arithmetic_v<Number>
+  requires std::is_arithmetic_v<Number>
   void field(std::string_view key, Number value) {
     name(key);
     fmt::format_to(std::back_inserter(out_), "{}", value);

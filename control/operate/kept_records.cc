@@ -9,11 +9,15 @@ namespace {
 
 using nlohmann::json;
 
-json of(const IpAddress& a) { return to_string(a); }
-json of(const IpPrefix& p) { return json::array({to_string(p.address), p.bits}); }
+json of(const IpAddress& a) {
+  return to_string(a);
+}
+json of(const IpPrefix& p) {
+  return json::array({to_string(p.address), p.bits});
+}
 json of(const VerdictMatch& m) {
-  return {{"src", of(m.src)},           {"dst", of(m.dst)}, {"src_port", m.src_port},
-          {"dst_port", m.dst_port},     {"app", m.app},     {"proto", m.proto},
+  return {{"src", of(m.src)},       {"dst", of(m.dst)}, {"src_port", m.src_port},
+          {"dst_port", m.dst_port}, {"app", m.app},     {"proto", m.proto},
           {"either", m.either}};
 }
 
@@ -124,8 +128,8 @@ std::optional<Device> kept_device(std::string_view text) {
 std::string kept_text(const ActionRecord& a) {
   json companions = json::array();
   for (const Companion& c : a.companions) {
-    companions.push_back({{"verdict", c.verdict}, {"match", of(c.match)},
-                          {"action", number_of(c.action)}});
+    companions.push_back(
+        {{"verdict", c.verdict}, {"match", of(c.match)}, {"action", number_of(c.action)}});
   }
   return text_of({{"id", a.id},
                   {"verdict", a.verdict},

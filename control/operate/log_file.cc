@@ -31,11 +31,16 @@ Result<LogFile> LogFile::open(const std::string& path, uint64_t rotate_bytes) {
 }
 
 LogFile::LogFile(std::string path, uint64_t rotate_bytes, int fd, uint64_t file_bytes)
-    : path_(std::move(path)), rotate_bytes_(rotate_bytes), fd_(fd), since_rotate_bytes_(file_bytes) {
+    : path_(std::move(path)),
+      rotate_bytes_(rotate_bytes),
+      fd_(fd),
+      since_rotate_bytes_(file_bytes) {
   buffer_.reserve(kBufferBytes);
 }
 
-LogFile::LogFile(LogFile&& other) noexcept { *this = std::move(other); }
+LogFile::LogFile(LogFile&& other) noexcept {
+  *this = std::move(other);
+}
 
 LogFile& LogFile::operator=(LogFile&& other) noexcept {
   if (this == &other) return *this;
@@ -141,6 +146,8 @@ void LogFile::trouble(std::string what) {
   failing_ = true;
 }
 
-std::string LogFile::take_trouble() { return std::exchange(untold_, {}); }
+std::string LogFile::take_trouble() {
+  return std::exchange(untold_, {});
+}
 
 }  // namespace weir::operate

@@ -83,9 +83,8 @@ void add_wires(MetricsText& m, const Segment& segment) {
   };
   by_reason("dropped_packets_total", "Frames that did not leave, by reason",
             [](const WireTraffic& t) { return t.dropped; });
-  by_reason("dropped_bytes_total", "Their bytes", [](const WireTraffic& t) {
-    return t.dropped_bytes;
-  });
+  by_reason("dropped_bytes_total", "Their bytes",
+            [](const WireTraffic& t) { return t.dropped_bytes; });
   by_reason("would_drop_packets_total", "Simulate mode: frames that would not have left",
             [](const WireTraffic& t) { return t.would_drop; });
   m.family("held_packets", "gauge", "Frames in the workers' hands");
@@ -94,7 +93,7 @@ void add_wires(MetricsText& m, const Segment& segment) {
 
 struct PerWorker {
   std::string_view name, type, help;
-  Counter StatsPage::* counter;
+  Counter StatsPage::*counter;
 };
 constexpr PerWorker kPerWorker[] = {
     {"flows_active", "gauge", "Flows in the table", &StatsPage::flows_active},
@@ -139,8 +138,8 @@ void add_workers(MetricsText& m, const Segment& segment) {
 std::string metrics_text(const Desk& d, TimeNs now) {
   MetricsText m;
   m.family("build_info", "gauge", "Always 1; the version is in the label");
-  m.sample(fmt::format("version=\"{}\",instance=\"{}\"", WEIR_VERSION,
-                       d.config.settings.instance), 1);
+  m.sample(fmt::format("version=\"{}\",instance=\"{}\"", WEIR_VERSION, d.config.settings.instance),
+           1);
   const TimeNs since = d.segment.header().supervisor.started_ns.load(std::memory_order_relaxed);
   m.single("uptime_seconds", "gauge", "Since the appliance was started",
            since == 0 ? TimeNs{0} : (now - since) / kNsPerSecond);

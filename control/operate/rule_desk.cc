@@ -15,9 +15,8 @@ RuleBuild build_rules(const RuleFiles& rules, uint64_t generation) {
       return {fail(read.error()), std::move(set.diagnostics), set.refused};
     }
   }
-  const CompileSettings settings{
-      generation, rules.address_groups, rules.port_groups,
-      rules.skip_bad ? BadRules::kLeaveOut : BadRules::kRefuseAll};
+  const CompileSettings settings{generation, rules.address_groups, rules.port_groups,
+                                 rules.skip_bad ? BadRules::kLeaveOut : BadRules::kRefuseAll};
   auto compiled = compile_rules(set, settings);
   return {std::move(compiled), std::move(set.diagnostics), set.refused};
 }
@@ -51,10 +50,10 @@ void RuleDesk::reload() {
     again_ = true;
     return;
   }
-  compiling_ = std::async(std::launch::async,
-                          [files = files_, generation = handover_.next_generation()] {
-                            return build_rules(files, generation);
-                          });
+  compiling_ =
+      std::async(std::launch::async, [files = files_, generation = handover_.next_generation()] {
+        return build_rules(files, generation);
+      });
 }
 
 int RuleDesk::do_work() {
@@ -85,8 +84,8 @@ Result<void> RuleDesk::offer(RuleBuild build) {
     return offered;
   }
   if (build.refused != 0) {
-    tell_(Telling::kWarning, fmt::format("{} rules were left out; `weir check` lists them",
-                                         build.refused));
+    tell_(Telling::kWarning,
+          fmt::format("{} rules were left out; `weir check` lists them", build.refused));
   }
   return {};
 }

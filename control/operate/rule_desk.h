@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules in force as the control plane knows them: compiles the configured files, hands the image
-// over, and keeps who is who in it for logs and questions. A reload compiles on a thread of its own,
-// for tens of thousands of rules take seconds; the control thread picks the result up. What fails
-// changes nothing.
+// The rules in force as the control plane knows them: compiles the configured files, hands the
+// image over, and keeps who is who in it for logs and questions. A reload compiles on a thread of
+// its own, for tens of thousands of rules take seconds; the control thread picks the result up.
+// What fails changes nothing.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class RuleDesk {
 
   RuleDesk(RuleFiles files, RuleHandover handover, Tell tell);
 
-  Result<void> load();      // compiles here and now
-  void reload();            // compiles beside the loop; a second request while one runs comes after
+  Result<void> load();  // compiles here and now
+  void reload();        // compiles beside the loop; a second request while one runs comes after
   void use(RuleFiles files) { files_ = std::move(files); }  // from the next load on
   int do_work();
 

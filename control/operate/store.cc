@@ -43,9 +43,9 @@ int pragma_number(sqlite3* db, const char* text, bool& readable) {
 // quick_check reads every page: a damaged one is found now, not in the middle of a night.
 bool is_whole(sqlite3* db) {
   sqlite3_stmt* statement = nullptr;
-  bool whole = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, nullptr) ==
-                   SQLITE_OK &&
-               sqlite3_step(statement) == SQLITE_ROW;
+  bool whole =
+      sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, nullptr) == SQLITE_OK &&
+      sqlite3_step(statement) == SQLITE_ROW;
   if (whole) {
     const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
     whole = text != nullptr && std::strcmp(text, "ok") == 0;
@@ -112,8 +112,22 @@ bool prepare_file(sqlite3* db, Fitness fitness) {
 }  // namespace
 
 enum Store::Query : unsigned {
-  kPutDevice, kPutAlert, kPutAction, kPutBaseline, kPutNumber, kForgetAlerts, kNumber, kLastAlert,
-  kLastAction, kCountAlerts, kAlert, kAlerts, kActions, kDevices, kBaselines, kQueryCount
+  kPutDevice,
+  kPutAlert,
+  kPutAction,
+  kPutBaseline,
+  kPutNumber,
+  kForgetAlerts,
+  kNumber,
+  kLastAlert,
+  kLastAction,
+  kCountAlerts,
+  kAlert,
+  kAlerts,
+  kActions,
+  kDevices,
+  kBaselines,
+  kQueryCount
 };
 
 namespace {
@@ -146,8 +160,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, std::string&
     const Fitness fitness = judge(db);
     if (fitness == Fitness::kNewer) {
       sqlite3_close(db);
-      return fail(path + " was written by a newer version of Weir; use that version, or move the "
-                         "file away to start without it");
+      return fail(path +
+                  " was written by a newer version of Weir; use that version, or move the "
+                  "file away to start without it");
     }
     if (fitness != Fitness::kUnusable) {
       if (prepare_file(db, fitness)) return std::unique_ptr<Store>(new Store(db));
@@ -218,7 +233,9 @@ namespace {
 void bind(sqlite3_stmt* s, int index, std::string_view text) {
   sqlite3_bind_text(s, index, text.data(), static_cast<int>(text.size()), SQLITE_STATIC);
 }
-void bind(sqlite3_stmt* s, int index, int64_t value) { sqlite3_bind_int64(s, index, value); }
+void bind(sqlite3_stmt* s, int index, int64_t value) {
+  sqlite3_bind_int64(s, index, value);
+}
 }  // namespace
 
 void Store::put_device(std::string_view address, TimeNs last_seen_ns, std::string_view body) {
@@ -299,9 +316,15 @@ int64_t Store::number(std::string_view name) {
   return single(kNumber);
 }
 
-uint64_t Store::last_alert() { return static_cast<uint64_t>(single(kLastAlert)); }
-uint64_t Store::last_action() { return static_cast<uint64_t>(single(kLastAction)); }
-uint64_t Store::alerts() { return static_cast<uint64_t>(single(kCountAlerts)); }
+uint64_t Store::last_alert() {
+  return static_cast<uint64_t>(single(kLastAlert));
+}
+uint64_t Store::last_action() {
+  return static_cast<uint64_t>(single(kLastAction));
+}
+uint64_t Store::alerts() {
+  return static_cast<uint64_t>(single(kCountAlerts));
+}
 
 std::optional<std::string> Store::alert(uint64_t id) {
   std::optional<std::string> body;
@@ -341,7 +364,11 @@ void Store::each_baseline(const std::function<void(std::span<const uint8_t>)>& v
   if (sqlite3_reset(s) != SQLITE_OK) failed("read");
 }
 
-std::string Store::take_trouble() { return std::exchange(untold_, {}); }
-bool Store::take_lost() { return std::exchange(lost_, false); }
+std::string Store::take_trouble() {
+  return std::exchange(untold_, {});
+}
+bool Store::take_lost() {
+  return std::exchange(lost_, false);
+}
 
 }  // namespace weir::operate

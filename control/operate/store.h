@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What survives a restart: devices, alerts, actions, baselines, in one SQLite file. Writes gather in
-// a transaction that commit() ends; with a write-ahead log, what was committed outlives any death of
-// the process (a power cut may cost the last moments). Rows are JSON of ours beside the columns that
-// are searched. Control thread. A file that is not ours or damaged is set aside, never overwritten.
+// What survives a restart: devices, alerts, actions, baselines, in one SQLite file. Writes gather
+// in a transaction that commit() ends; with a write-ahead log, what was committed outlives any
+// death of the process (a power cut may cost the last moments). Rows are JSON of ours beside the
+// columns that are searched. Control thread. A file that is not ours or damaged is set aside, never
+// overwritten.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,8 @@ class Store {
   // Ends the transaction. false: it is not on disk (yet); see trouble().
   bool commit();
 
-  int64_t number(std::string_view name);       // 0: never put
-  uint64_t last_alert();                       // highest id; 0: none
+  int64_t number(std::string_view name);  // 0: never put
+  uint64_t last_alert();                  // highest id; 0: none
   uint64_t last_action();
   uint64_t alerts();
   std::optional<std::string> alert(uint64_t id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The accounts of the wires, summed over the workers' stats pages: what came in, what left, what was
-// dropped and why. The one place that judges received = sent + dropped + held.
+// The accounts of the wires, summed over the workers' stats pages: what came in, what left, what
+// was dropped and why. The one place that judges received = sent + dropped + held.
 #pragma once
 
 #include <cstdint>
@@ -26,19 +26,18 @@ struct WireTraffic {
   uint64_t dropped[kReasonCount] = {};
   uint64_t dropped_bytes[kReasonCount] = {};
   uint64_t would_drop[kReasonCount] = {};
-  bool balanced = true;               // see Traffic
+  bool balanced = true;  // see Traffic
 
   uint64_t dropped_packets() const noexcept;
   // received - sent - dropped - held; 0 when every packet is accounted for.
   int64_t unaccounted() const noexcept {
-    return static_cast<int64_t>(received.packets - sent.packets - dropped_packets() -
-                                held.packets);
+    return static_cast<int64_t>(received.packets - sent.packets - dropped_packets() - held.packets);
   }
 };
 
 struct Traffic {
   std::vector<WireTraffic> wires;
-  WireTraffic total;  // side[] stays empty
+  WireTraffic total;     // side[] stays empty
   bool balanced = true;  // every wire is
 };
 

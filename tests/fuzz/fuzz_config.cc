@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// weir.yaml is the operator's, but may be anything that a file can be: reading it ends well, an error
-// is one line, and what is accepted can be written out and reads back to the same.
+// weir.yaml is the operator's, but may be anything that a file can be: reading it ends well, an
+// error is one line, and what is accepted can be written out and reads back to the same.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>

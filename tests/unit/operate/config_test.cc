@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// weir.yaml: what is refused and where, what is accepted, and that the printed defaults are the ones
-// in force.
+// weir.yaml: what is refused and where, what is accepted, and that the printed defaults are the
+// ones in force.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -196,7 +196,8 @@ TEST(Config, WhatIsWrittenReadsBackToTheSame) {
   }
   // And the file that says nothing has what a Config begins with.
   EXPECT_EQ(config_text(*parse_config("", "w.yaml", ConfigUse::kOffline)), config_text(Config{}));
-  EXPECT_NE(config_text(*parse_config(kFull, "w.yaml", ConfigUse::kOffline)), config_text(Config{}));
+  EXPECT_NE(config_text(*parse_config(kFull, "w.yaml", ConfigUse::kOffline)),
+            config_text(Config{}));
 }
 
 TEST(Config, EveryKeyOfTheFullFileMakesADifference) {
@@ -229,7 +230,8 @@ TEST(Config, ReadsDurationsAndRefusesTheRest) {
                            "9223372036854775807d"}) {
     EXPECT_FALSE(read_duration(text)) << text;
   }
-  for (const TimeNs ns : {TimeNs{0}, TimeNs{1}, kNsPerUs, 90 * kNsPerSecond, 7'200 * kNsPerSecond}) {
+  for (const TimeNs ns :
+       {TimeNs{0}, TimeNs{1}, kNsPerUs, 90 * kNsPerSecond, 7'200 * kNsPerSecond}) {
     EXPECT_EQ(read_duration(operate::write_duration(ns)), ns);
   }
 }

@@ -95,9 +95,16 @@ class Plane : public ::testing::Test {
       VerdictReport r;
       r.verdict = c.verdict;
       switch (c.kind) {
-        case CommandKind::kInstall: r.kind = ReportKind::kInstalled; break;
-        case CommandKind::kRemove: r.kind = ReportKind::kRemoved; break;
-        default: r.kind = ReportKind::kListEnd; r.verdict = {}; break;
+        case CommandKind::kInstall:
+          r.kind = ReportKind::kInstalled;
+          break;
+        case CommandKind::kRemove:
+          r.kind = ReportKind::kRemoved;
+          break;
+        default:
+          r.kind = ReportKind::kListEnd;
+          r.verdict = {};
+          break;
       }
       r.installed_ns = now_;
       push(r, RecordType::kVerdictReport);
@@ -262,9 +269,13 @@ TEST_F(Plane, OrdersAreJudgedBeforeTheyAreTaken) {
   EXPECT_EQ(plane_->answer({"GET", "/why", {{"about", "nobody"}}, ""}, now_).status, 404);
   EXPECT_EQ(plane_->answer({"DELETE", "/flows", {}, ""}, now_).status, 405);
 
-  const ControlReply good = post("/order", {{"action", "limit"}, {"target", "10.0.0.1"},
-                                            {"rate", "2mbps"}, {"for", "90s"}, {"port", 443},
-                                            {"proto", "tcp"}, {"to", "10.0.0.2"}});
+  const ControlReply good = post("/order", {{"action", "limit"},
+                                            {"target", "10.0.0.1"},
+                                            {"rate", "2mbps"},
+                                            {"for", "90s"},
+                                            {"port", 443},
+                                            {"proto", "tcp"},
+                                            {"to", "10.0.0.2"}});
   ASSERT_EQ(good.status, 200) << good.body;
   const json action = json::parse(good.body);
   EXPECT_EQ(action["action"], "ratelimit");
@@ -278,7 +289,8 @@ TEST_F(Plane, OrdersAreJudgedBeforeTheyAreTaken) {
 }
 
 TEST_F(Plane, RulesAreLoadedCountedAndKeptWhenTheNextAreBad) {
-  std::ofstream(folder_ / "a.rules") << "alert tcp any any -> any 80 (msg:\"first\"; sid:1; rev:2;)\n";
+  std::ofstream(folder_ / "a.rules")
+      << "alert tcp any any -> any 80 (msg:\"first\"; sid:1; rev:2;)\n";
   config_.rules.files = {folder_ / "a.rules"};
   open();
   ASSERT_TRUE(plane_->load_rules());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines of eve.json: they parse, and they have the fields and shapes that readers of Suricata's know.
+// Lines of eve.json: they parse, and they have the fields and shapes that readers of Suricata's
+// know.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -137,7 +138,7 @@ TEST_F(Eve, TellsOfARuleFromEitherSide) {
   rule.severity = 2;
   const json j = read(lines_.rule_alert(r, &rule));
   EXPECT_EQ(j["event_type"], "alert");
-  EXPECT_EQ(j["src_ip"], "10.0.0.2");  // the packet's sender
+  EXPECT_EQ(j["src_ip"], "10.0.0.2");          // the packet's sender
   EXPECT_EQ(j["flow"]["src_ip"], "10.0.0.1");  // the flow's initiator
   EXPECT_EQ(j["flow"]["dest_port"], 443);
   EXPECT_EQ(j["direction"], "to_client");

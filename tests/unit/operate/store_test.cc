@@ -24,8 +24,10 @@ std::unique_ptr<Store> opened(const std::string& path) {
   return store ? std::move(*store) : nullptr;
 }
 
-std::vector<std::string> all(Store& store, void (Store::*each)(
-    uint64_t, const std::function<void(std::string_view)>&), uint64_t most = 100) {
+std::vector<std::string> all(Store& store,
+                             void (Store::*each)(uint64_t,
+                                                 const std::function<void(std::string_view)>&),
+                             uint64_t most = 100) {
   std::vector<std::string> out;
   (store.*each)(most, [&](std::string_view text) { out.emplace_back(text); });
   return out;

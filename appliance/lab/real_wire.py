@@ -33,6 +33,8 @@ def why_not(port):
     found = json.loads(ask('ip', '-j', '-d', 'addr', 'show', 'dev', port) or '[]')
     if not found:
         return f'there is no interface {port}; this machine has: {" ".join(sorted(p.name for p in net_folders()))}'
+    if 'LOOPBACK' in found[0]['flags']:
+        return f'{port} is the loopback: a wire needs two interfaces with a cable each'
     if f'dev {port} ' in ask('ip', 'route', 'show', 'default') + ask('ip', '-6', 'route', 'show', 'default'):
         return f'{port} carries the default route of this machine: a wire through it would cut you off'
     if any(a['scope'] == 'global' for a in found[0].get('addr_info', [])):

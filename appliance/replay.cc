@@ -132,6 +132,7 @@ TimeNs run(CaptureWire& wire, Worker& worker, ControlPlane& control, ReplayTotal
     const TimeNs began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     worker.poll(now);
     t.cpu_seconds += static_cast<double>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - began) / 1e9;
+    worker.publish_stats();
     work_off(control, now);
   }
   t.capture_seconds = static_cast<double>(now - first) / 1e9;

@@ -68,7 +68,8 @@ struct Settings {
                                      -1, -1, -1, -1, -1, -1, -1, -1};
   HugepagesUse hugepages = HugepagesUse::kAuto;
   IdlePolicy idle = IdlePolicy::kAuto;
-  uint8_t reserved[2] = {};
+  uint8_t pace_suspects = 1;                 // hold first contacts of a source that keeps failing
+  uint8_t reserved = 0;
   uint32_t memory_mb = 256;                  // DPDK memory
   uint32_t verdicts_max = 65'536;            // per worker
   uint32_t reports_per_second = 1000;        // Drop and Anomaly records told per worker, each

@@ -50,6 +50,7 @@ class Worker {
 
  private:
   struct Burst;
+  struct Pacing;
   Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
          const Published<LoadedRules>& rules, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
@@ -57,12 +58,19 @@ class Worker {
                  const LoadedRules* rules);
   void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
   void account(const WorkerWire& wire, Side side, size_t n);
+  void account_one(WireStats& stats, const PacketView& packet, Reason reason);
+  bool is_pacing(const WorkerWire& wire) const noexcept;
+  void learn_outcomes(size_t from, size_t n);
+  void hold(const WorkerWire& wire, size_t n);
+  void send(const WorkerWire& wire, Side side, size_t n);
+  void release_held(TimeNs now);
   void answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link);
   void end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now);
   void keep_house(TimeNs now);
 
   const uint8_t index_;
   WorkerShare& share_;
+  const Presence& control_;
   const Settings settings_;
   std::vector<WorkerWire> wires_;
   const Published<LoadedRules>& rules_;
@@ -72,6 +80,7 @@ class Worker {
   EventWriter events_;
   std::unique_ptr<Classifier> classifier_;
   std::unique_ptr<Burst> burst_;
+  std::unique_ptr<Pacing> pacing_;
   uint64_t packets_seen_ = 0;
   uint64_t polls_ = 0;
   uint32_t finish_at_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "dataplane/pipeline/pacing.h"
 #include "dataplane/pipeline/pipeline.h"
 
 namespace weir {
@@ -31,21 +32,30 @@ struct Worker::Burst {
   Inspect inspect[kBurstMax];        //            match_burst
   Hits hits[kBurstMax];              //            match
   Decision decision[kBurstMax];      //            judge, decide
+  bool held[kBurstMax];              //            hold
   Reason reason[kBurstMax];          //            decide, then io
   EndedFlow ended[kBurstMax * 2];    //            track
+};
+
+struct Worker::Pacing {
+  Suspects suspects;
+  HeldQueue held;
+  bool is_control_there = false;
 };
 
 Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
                const Published<LoadedRules>& rules, uint64_t seed)
     : index_(index),
       share_(segment.worker(index)),
+      control_(segment.header().control),
       settings_(segment.settings()),
       wires_(std::move(wires)),
       rules_(rules),
       flows_(settings_.flow, first_flow_id(index, segment), seed),
       verdicts_(settings_.verdicts_max),
       events_(segment.event_ring(index), share_.stats, index, settings_.reports_per_second),
-      burst_(std::make_unique<Burst>()) {
+      burst_(std::make_unique<Burst>()),
+      pacing_(std::make_unique<Pacing>()) {
   share_.stats.flow_table_bytes.set(FlowTable::bytes_for(settings_.flow.flows_max));
   share_.stats.verdict_table_bytes.set(Verdicts::bytes_for(settings_.verdicts_max));
 }
@@ -94,8 +104,8 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
   decode({b.packet, n}, link, {b.headers, n});
   for (size_t at = 0; at < n;) at += inspect(wire, at, n, link, rules);
   answer(wire, side, 0, n, link);
-  for (size_t i = 0; i < n; ++i) b.reason[i] = b.decision[i].reason;
-  wire.io->transmit(side, {b.packet, n}, {b.reason, n});
+  hold(wire, n);
+  send(wire, side, n);
   account(wire, side, n);
   packets_seen_ += n;
   return n;
@@ -127,6 +137,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, LinkType,
                    settings_.wire[wire.index].mode, flows_, decisions);
   events_.observe(packets, headers, tracked, became_known, hits, rules, decisions, wire.index,
                   flows_, packets_seen_ + from + 1);
+  learn_outcomes(from, n);
   return n;
 }
 
@@ -185,6 +196,109 @@ void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, Li
   }
 }
 
+// Only where holding can help: the wire enforces, and a control plane is there to decide.
+bool Worker::is_pacing(const WorkerWire& wire) const noexcept {
+  return settings_.pace_suspects != 0 && pacing_->is_control_there &&
+         settings_.wire[wire.index].mode == Mode::kEnforce;
+}
+
+void Worker::learn_outcomes(size_t from, size_t n) {
+  const Burst& b = *burst_;
+  for (size_t i = from; i < from + n; ++i) {
+    const Tracked& t = b.tracked[i];
+    const TimeNs now = b.packet[i].time_ns;
+    if ((t.events & kFlowRefused) != 0) pacing_->suspects.failed(endpoints_of(*t.flow).src, now);
+    if ((t.events & kFlowEstablished) != 0) pacing_->suspects.answered(endpoints_of(*t.flow).src);
+    if ((t.events & kQuotedRefused) != 0) {
+      pacing_->suspects.failed(endpoints_of(flows_.flow(t.quoted)).src, now);
+    }
+  }
+}
+
+void Worker::hold(const WorkerWire& wire, size_t n) {
+  Burst& b = *burst_;
+  const bool pacing = is_pacing(wire);
+  for (size_t i = 0; i < n; ++i) {
+    const Tracked& t = b.tracked[i];
+    const bool first = (t.events & kFlowStarted) != 0 && (t.flow->flags & kMidstream) == 0;
+    const bool goes = b.decision[i].reason == Reason::kNone;
+    b.held[i] = goes && first && pacing && !verdicts_.is_trusted(b.decision[i]) && !pacing_->held.is_full() &&
+                !b.headers[i].dst.is_multicast() &&
+                !pacing_->suspects.may_go(b.headers[i].src, b.packet[i].time_ns);
+    if (goes && !b.held[i]) verdicts_.passed(b.packet[i], t);
+    if (!b.held[i]) continue;
+    pacing_->held.add({b.packet[i], t.index, t.flow->id,
+                       static_cast<uint8_t>(&wire - wires_.data())});
+    WireStats& w = share_.stats.wire[wire.index];
+    w.held_packets.add();
+    w.held_bytes.add(b.packet[i].wire_bytes);
+  }
+}
+
+// Hands the burst, without what is held, to the other side; reasons come back to their rows.
+void Worker::send(const WorkerWire& wire, Side side, size_t n) {
+  Burst& b = *burst_;
+  PacketView packets[kBurstMax];
+  Reason reasons[kBurstMax];
+  size_t row[kBurstMax];
+  size_t m = 0;
+  for (size_t i = 0; i < n; ++i) {
+    if (b.held[i]) continue;
+    packets[m] = b.packet[i];
+    reasons[m] = b.decision[i].reason;
+    row[m++] = i;
+  }
+  wire.io->transmit(side, {packets, m}, {reasons, m});
+  for (size_t k = 0; k < m; ++k) b.reason[row[k]] = reasons[k];
+}
+
+// What is held goes when its turn has come, or ends when a verdict stands against it by now.
+void Worker::release_held(TimeNs now) {
+  HeldQueue& q = pacing_->held;
+  size_t kept = 0;
+  for (size_t i = 0; i < q.size; ++i) {
+    const HeldPacket h = q.packet[i];
+    const WorkerWire& wire = wires_[h.wire];
+    Flow& f = flows_.flow(h.flow);
+    Tracked t{.flow = f.id == h.id ? &f : nullptr, .index = h.flow};
+    Headers headers;
+    decode_packet(h.packet, wire.io->link(), headers);
+    Decision d;
+    verdicts_.judge({&h.packet, 1}, {&headers, 1}, {&t, 1}, {&d, 1});
+    const bool stopped = verdicts_.is_stopped(d);
+    if (!stopped && is_pacing(wire) && !pacing_->suspects.may_go(headers.src, now)) {
+      q.packet[kept++] = h;
+      continue;
+    }
+    if (stopped) {
+      const bool known = false;
+      Hits none;
+      verdicts_.decide({&h.packet, 1}, {&headers, 1}, {&t, 1}, {&known, 1}, {&none, 1}, nullptr,
+                       Mode::kEnforce, flows_, {&d, 1});
+    } else {
+      verdicts_.passed(h.packet, t);
+    }
+    Reason reason = d.reason;
+    wire.io->transmit(h.packet.side, {&h.packet, 1}, {&reason, 1});
+    WireStats& w = share_.stats.wire[wire.index];
+    w.held_packets.set(w.held_packets.get() - 1);
+    w.held_bytes.set(w.held_bytes.get() - h.packet.wire_bytes);
+    account_one(w, h.packet, reason);
+  }
+  q.size = kept;
+}
+
+void Worker::account_one(WireStats& w, const PacketView& packet, Reason reason) {
+  if (reason == Reason::kNone) {
+    PortStats& out = w.side[index(other(packet.side))];
+    out.sent_packets.add();
+    out.sent_bytes.add(packet.wire_bytes);
+  } else {
+    w.dropped_packets[static_cast<unsigned>(reason)].add();
+    w.dropped_bytes[static_cast<unsigned>(reason)].add(packet.wire_bytes);
+  }
+}
+
 void Worker::account(const WorkerWire& wire, Side side, size_t n) {
   const Burst& b = *burst_;
   WireStats& w = share_.stats.wire[wire.index];
@@ -192,6 +306,7 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     const uint32_t bytes = b.packet[i].wire_bytes;
     received_bytes += bytes;
+    if (b.held[i]) continue;
     const auto reason = static_cast<unsigned>(b.reason[i]);
     if (reason == 0) {
       ++sent;
@@ -226,7 +341,13 @@ void Worker::keep_house(TimeNs now) {
     verdicts_.apply(command, flows_, now, events_);
   }
   verdicts_.step(now, events_);
+  if (polls_ % kPublishEvery == 0) {
+    const TimeNs beat = control_.heartbeat_ns.load(std::memory_order_relaxed);
+    pacing_->is_control_there = beat != 0 && clock_ns(CLOCK_MONOTONIC) - beat < kNsPerSecond;
+  }
+  if (pacing_->held.size != 0) release_held(now);
   flows_.unanswered(now, kUnansweredPerPoll, [&](uint32_t i) {
+    pacing_->suspects.failed(endpoints_of(flows_.flow(i)).src, now);
     events_.flow_update(flows_.flow(i), flows_.cold(i), UpdateCause::kNoAnswer, now);
   });
   flows_.sweep(
@@ -247,6 +368,8 @@ void Worker::keep_house(TimeNs now) {
 }
 
 bool Worker::finish(TimeNs now, uint32_t flows_max) {
+  pacing_->is_control_there = false;  // nothing stays in our hands
+  release_held(now);
   uint32_t told = 0;
   for (; finish_at_ < flows_.capacity() && told < flows_max; ++finish_at_) {
     Flow& f = flows_.flow(finish_at_);

@@ -61,6 +61,8 @@ class Verdicts {
 
   // Whether the packet's verdict stops it whatever is in it, so that nobody need look inside.
   bool is_stopped(const Decision& d) const noexcept;
+  // Whether it is a pass verdict.
+  bool is_trusted(const Decision& d) const noexcept;
 
   // Stage. became_known[i]: the packet told what application its flow is. Writes decisions[i] and, of
   // the flow, what its field comments say.
@@ -68,6 +70,9 @@ class Verdicts {
               std::span<const Tracked> tracked, std::span<const bool> became_known,
               std::span<const Hits> hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
               std::span<Decision> decisions) noexcept;
+
+  // A packet that decide() let go is sent now (not held): remembered, to count what leaked.
+  void passed(const PacketView& packet, const Tracked& tracked) noexcept;
 
   // A flow ends: gives back its rate meter.
   void finish(FlowCold& cold) noexcept;

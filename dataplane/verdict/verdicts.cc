@@ -228,6 +228,11 @@ bool Verdicts::is_stopped(const Decision& d) const noexcept {
   return a == Action::kDrop || a == Action::kReject;
 }
 
+bool Verdicts::is_trusted(const Decision& d) const noexcept {
+  return d.verdict_slot != kNoVerdict &&
+         table_->at(d.verdict_slot).verdict.action == Action::kPass;
+}
+
 Reason Verdicts::by_verdict(const PacketView& packet, FlowCold* cold, Decision& d,
                             bool& is_trusted) noexcept {
   if (d.verdict_slot == kNoVerdict) return Reason::kNone;
@@ -314,11 +319,7 @@ void Verdicts::decide_one(const PacketView& packet, const Headers&, const Tracke
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
   d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
-  if (d.reason == Reason::kNone) {
-    if (f != nullptr) history_->add(packet.time_ns, *f, t.index);
-    return;
-  }
-  if (c == nullptr) return;
+  if (d.reason == Reason::kNone || c == nullptr) return;
   ++c->dropped_packets;
   c->dropped_bytes += packet.wire_bytes;
   if (d.verdict != 0) c->verdict = d.verdict;
@@ -335,6 +336,10 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Heade
     }
     decide_one(packets[i], headers[i], tracked[i], hits[i], rules, mode, flows, decisions[i]);
   }
+}
+
+void Verdicts::passed(const PacketView& packet, const Tracked& t) noexcept {
+  if (t.flow != nullptr) history_->add(packet.time_ns, *t.flow, t.index);
 }
 
 void Verdicts::finish(FlowCold& cold) noexcept {

@@ -139,6 +139,7 @@ class Stage : public ::testing::Test, public VerdictReports {
     verdicts.judge({&p, 1}, {&h, 1}, {&t, 1}, {&d, 1});
     verdicts.decide({&p, 1}, {&h, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, nullptr, mode, flows,
                     {&d, 1});
+    if (d.reason == Reason::kNone) verdicts.passed(p, t);
     return d;
   }
   FlowTable flows{FlowSettings{}, 0, 1};

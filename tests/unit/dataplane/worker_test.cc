@@ -193,6 +193,63 @@ TEST_F(WorkerTest, AFullRingLosesRecordsCountedAndNoPacket) {
   EXPECT_EQ(s.events_written.get() + s.events_lost.get(), flood.size());
 }
 
+// With a control plane there, a source whose first contacts fail has only a few unanswered at a time; the
+// rest waits, is dropped when a verdict comes, or goes when it does not.
+TEST_F(WorkerTest, ProbesOfAFailingSourceWaitForTheVerdict) {
+  start(Mode::kEnforce);
+  segment->header().control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));
+  for (int i = 0; i < 64; ++i) worker->poll(now);
+  std::vector<Frame> probes, resets;
+  for (uint16_t port = 1; port <= 60; ++port) {
+    probes.push_back(Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(999, port, kTcpSyn));
+    resets.push_back(
+        Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(port, 999, kTcpRst | kTcpAck));
+  }
+  for (int i = 0; i < 5; ++i) {
+    send(probes[i]);
+    send(resets[i], Side::kB);
+  }
+  for (int i = 5; i < 30; ++i) wire.in[0].push_back(&probes[i]);
+  worker->poll(now);
+  expect_balanced();
+  const uint64_t held = stats().held_packets.get();
+  EXPECT_EQ(held, 21u) << "four may go";
+  VerdictCommand block{.kind = CommandKind::kInstall};
+  block.verdict.id = 1;
+  block.verdict.match.src = *parse_ip_prefix("10.0.0.1");
+  block.verdict.expire_ns = now + kNsPerSecond;
+  block.verdict.packet_in_ns = now - 1;
+  ASSERT_TRUE(segment->worker(0).mailbox.push(block));
+  worker->poll(now);
+  expect_balanced();
+  EXPECT_EQ(stats().held_packets.get(), 0u);
+  EXPECT_EQ(dropped(Reason::kVerdictDrop), held);
+  EXPECT_EQ(wire.sent[0], 9u);
+}
+
+TEST_F(WorkerTest, WhatWaitsGoesByItselfWhenNoVerdictComes) {
+  start(Mode::kEnforce);
+  segment->header().control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));
+  for (int i = 0; i < 64; ++i) worker->poll(now);
+  std::vector<Frame> probes, resets;
+  for (uint16_t port = 1; port <= 20; ++port) {
+    probes.push_back(Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(999, port, kTcpSyn));
+    resets.push_back(
+        Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(port, 999, kTcpRst | kTcpAck));
+  }
+  for (int i = 0; i < 5; ++i) {
+    send(probes[i]);
+    send(resets[i], Side::kB);
+  }
+  for (int i = 5; i < 20; ++i) wire.in[0].push_back(&probes[i]);
+  worker->poll(now);
+  EXPECT_EQ(stats().held_packets.get(), 11u);
+  for (int ms = 0; ms < 100; ++ms) worker->poll(now += kNsPerMs);
+  expect_balanced();
+  EXPECT_EQ(stats().held_packets.get(), 0u);
+  EXPECT_EQ(wire.sent[0], 20u);
+}
+
 TEST_F(WorkerTest, SettledTrafficAllocatesNothing) {
   start(Mode::kEnforce, kDropEvil);
   send(kSyn);

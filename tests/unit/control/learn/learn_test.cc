@@ -195,6 +195,12 @@ TEST_F(LearnTest, AnAnswerAfterAllTakesTheFailureBack) {
     works(to(i, 443));  // slow, not dead
   }
   EXPECT_FALSE(learner->has_scores());
+  // All of it, not only what a success is worth: five ports of one host at a time.
+  for (uint16_t round = 0; round < 20; ++round) {
+    for (uint16_t i = 0; i < 5; ++i) silent(to(500, static_cast<uint16_t>(100 * round + i)));
+    for (uint16_t i = 0; i < 5; ++i) works(to(500, static_cast<uint16_t>(100 * round + i)));
+  }
+  EXPECT_FALSE(learner->has_scores());
 }
 
 TEST_F(LearnTest, OneInFiveFailsIsLife) {
@@ -409,6 +415,43 @@ TEST_F(RarityTest, NothingIsSaidWhileLearningAndANewDeviceIsJudgedByItsPeers) {
   works(ends(host(1, 200), host(2, 1), kTcp, 445));
   works(ends(host(1, 200), IpAddress::from_v4(b), kTcp, 443));
   EXPECT_TRUE(scores().empty()) << "does what its peers do";
+}
+
+TEST_F(RarityTest, TheLearningTimeIsTheOperators) {
+  LearnSettings s;
+  s.rarity.learning_ns = 8 * kDay;
+  make(s);
+  live(7);
+  const uint8_t b[4] = {45, 9, 9, 9};
+  works(ends(host(5, 3), IpAddress::from_v4(b), kTcp, 443));
+  EXPECT_TRUE(scores().empty());
+}
+
+TEST_F(RarityTest, OneObservationAnHourHoweverManyFlows) {
+  LearnSettings s;
+  s.rarity.learning_ns = kHour;
+  make(s);
+  for (int i = 0; i < 50'000; ++i) works(ends(host(5, 1), host(2, 53), kUdp, 53));
+  for (uint32_t p = 2; p < 20; ++p) works(ends(host(5, p), host(2, 53), kUdp, 53));
+  now = kBegin + 2 * kHour;
+  works(ends(host(5, 1), host(2, 99), kUdp, 53));
+  EXPECT_TRUE(scores().empty()) << "an hour of life is no baseline";
+}
+
+TEST_F(RarityTest, NothingIsLearnedFromWhoIsUnderSuspicion) {
+  make();
+  live(7);
+  scores();
+  me = host(5, 3);
+  until_score(20, [&](uint16_t i) { refused(to(1, static_cast<uint16_t>(600 + i))); });
+  scores();
+  const uint8_t b[4] = {45, 9, 9, 9};
+  const Endpoints e = ends(me, IpAddress::from_v4(b), kTcp, 443);
+  works(e);
+  EXPECT_TRUE(scores().empty()) << "its scan is told already";
+  now += 2 * kHour;
+  works(e);
+  EXPECT_FALSE(scores().empty()) << "and what it did then was not taken for its life";
 }
 
 TEST_F(RarityTest, ScoresAreBoundedPerDeviceAndHour) {

@@ -56,6 +56,9 @@ struct PublishTest : testing::Test, ChainListener {
     });
   }
   void on_action(const ActionRecord& a) override { told[a.id] = a; }
+  void on_flow_start(const FlowStart&) override {
+    sent_before_next_flow = !segment.worker(1).mailbox.empty();
+  }
 
   Segment segment = make_segment();
   std::deque<FakeWorker> workers;
@@ -63,7 +66,20 @@ struct PublishTest : testing::Test, ChainListener {
   std::unique_ptr<ControlChain> chain;
   std::map<ActionId, ActionRecord> told;
   TimeNs now = kBegin;
+  bool sent_before_next_flow = false;
 };
+
+TEST_F(PublishTest, AVerdictLeavesWithTheRecordThatDecidedNotWithTheStep) {
+  start_data_plane();
+  turn();
+  for (uint16_t port = 1; port <= 6; ++port) {
+    workers[0].push(flow_update(port, ends(host(1, 9), host(2, 1), kTcp, port),
+                                UpdateCause::kRefused, now, now));
+  }
+  workers[0].push(flow_start(99, ends(host(1, 8), host(2, 1), kTcp, 80), now));
+  chain->do_work(now);
+  EXPECT_TRUE(sent_before_next_flow);
+}
 
 TEST_F(PublishTest, StandsWhenEveryWorkerHasItNotBefore) {
   start_data_plane();

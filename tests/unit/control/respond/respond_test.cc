@@ -147,6 +147,14 @@ TEST_F(RespondTest, GoesOneRungUpForWhatItDidNotStop) {
   EXPECT_EQ(third->repeat, 0u) << "one round, however many rungs";
 }
 
+TEST_F(RespondTest, TwoHostsAtOnceNeedTheNextRungAtOnce) {
+  const ActionId first = scan(ScanShape::kPorts, 5, 80)->id;
+  const ActionRecord* second = scan(ScanShape::kPorts, 6, 80);  // nothing is in force yet
+  EXPECT_NE(second->id, first);
+  EXPECT_EQ(second->rung, 2);
+  EXPECT_EQ(scan(ScanShape::kPorts, 7, 80)->id, second->id) << "covered, and under way";
+}
+
 TEST_F(RespondTest, DurationsDoubleUntilADayOfPeace) {
   RespondSettings s;
   s.duration_ns = 10 * kMinute;
@@ -213,6 +221,15 @@ TEST_F(RespondTest, ActsOnSoManyDevicesAnHourAndNoMore) {
   EXPECT_EQ(scan(ScanShape::kPorts, 6, 80)->state, ActionState::kPending);
   now += kHour + kMinute;
   me = host(1, 109);
+  EXPECT_EQ(scan(ScanShape::kPorts, 5, 80)->state, ActionState::kPending);
+}
+
+TEST_F(RespondTest, OneDeviceOnThreeRungsIsOneDevice) {
+  RespondSettings s;
+  s.devices_per_hour_max = 2;
+  make(s);
+  for (uint32_t server = 5; server < 8; ++server) in_force(*scan(ScanShape::kPorts, server, 80));
+  me = host(1, 10);
   EXPECT_EQ(scan(ScanShape::kPorts, 5, 80)->state, ActionState::kPending);
 }
 

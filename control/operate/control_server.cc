@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -103,21 +104,44 @@ httplib::Server::Handler pass_on(Queue& queue) {
   };
 }
 
+// A listening server with its thread.
+class Listener {
+ public:
+  httplib::Server server;
+
+  void start() {
+    thread_ = std::thread([this] {
+      server.listen_after_bind();
+      ended_.store(true, std::memory_order_release);
+    });
+  }
+  void stop() {
+    if (!thread_.joinable()) return;
+    // stop() does nothing to a server whose thread has not come to listening yet.
+    while (!server.is_running() && !ended_.load(std::memory_order_acquire)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    server.stop();
+    thread_.join();
+  }
+
+ private:
+  std::thread thread_;
+  std::atomic<bool> ended_{false};  // the thread: w, stop(): r
+};
+
 }  // namespace
 
 struct ControlServer::Parts {
   Queue queue;
-  httplib::Server local, metrics;
+  Listener local, metrics;
   std::string socket_path;
-  std::thread local_thread, metrics_thread;
 
   ~Parts() {
     queue.close();
     local.stop();
     metrics.stop();
-    if (local_thread.joinable()) local_thread.join();
-    if (metrics_thread.joinable()) metrics_thread.join();
-    unlink(socket_path.c_str());
+    if (!socket_path.empty()) unlink(socket_path.c_str());
   }
 };
 
@@ -131,24 +155,23 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(const Config& config,
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
     return fail("the control socket's path is too long: " + path);
   }
-  bound(parts->local);
-  parts->local.set_address_family(AF_UNIX);
-  parts->local.Get(".*", pass_on(parts->queue));
-  parts->local.Post(".*", pass_on(parts->queue));
+  bound(parts->local.server);
+  parts->local.server.set_address_family(AF_UNIX);
+  parts->local.server.Get(".*", pass_on(parts->queue));
+  parts->local.server.Post(".*", pass_on(parts->queue));
   unlink(path.c_str());  // of a control plane that was killed
   const mode_t mask = umask(0117);
-  const bool listening = parts->local.bind_to_port(path, 80);
+  const bool listening = parts->local.server.bind_to_port(path, 80);
   umask(mask);
   if (!listening) return fail("cannot listen on " + path + ": " + std::strerror(errno));
   parts->socket_path = path;
-  parts->local_thread = std::thread([&server = parts->local] { server.listen_after_bind(); });
+  parts->local.start();
 
   if (!config.metrics.host.empty()) {
-    bound(parts->metrics);
-    parts->metrics.Get("/metrics", pass_on(parts->queue));
-    if (parts->metrics.bind_to_port(config.metrics.host, config.metrics.port)) {
-      parts->metrics_thread =
-          std::thread([&server = parts->metrics] { server.listen_after_bind(); });
+    bound(parts->metrics.server);
+    parts->metrics.server.Get("/metrics", pass_on(parts->queue));
+    if (parts->metrics.server.bind_to_port(config.metrics.host, config.metrics.port)) {
+      parts->metrics.start();
     } else if (options.tell) {
       options.tell(Telling::kWarning,
                    fmt::format("cannot listen on {}:{} for /metrics: {}", config.metrics.host,

@@ -73,7 +73,7 @@ Traffic read_traffic(const Segment& segment) {
 }
 
 Traffic read_traffic_live(const Segment& segment) {
-  constexpr int kLooks = 30;
+  constexpr int kLooks = 10;
   constexpr auto kBetween = std::chrono::microseconds(100);
   Traffic traffic = read_traffic(segment);
   const uint64_t at_first = traffic.total.received.packets;

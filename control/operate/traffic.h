@@ -44,8 +44,8 @@ struct Traffic {
 // As the counters stand. Exact when the workers are idle or gone (replay, the end of a run).
 Traffic read_traffic(const Segment& segment);
 
-// Of running workers, whose counters cannot be read at one instant: looks again, for at most some
-// 3 ms, until they agree; then lets pass a difference that bursts under way explain, if packets
+// Of running workers, whose counters cannot be read at one instant: looks again, for at most a
+// millisecond, until they agree; then lets pass a difference that bursts under way explain, if packets
 // moved meanwhile.
 Traffic read_traffic_live(const Segment& segment);
 

@@ -45,8 +45,8 @@ struct Traffic {
 Traffic read_traffic(const Segment& segment);
 
 // Of running workers, whose counters cannot be read at one instant: looks again, for at most a
-// millisecond, until they agree; then lets pass a difference that bursts under way explain, if packets
-// moved meanwhile.
+// millisecond, until they agree; then lets pass a difference that bursts under way explain, if
+// packets moved meanwhile.
 Traffic read_traffic_live(const Segment& segment);
 
 }  // namespace weir

@@ -20,9 +20,23 @@ namespace weir {
 
 namespace {
 
-constexpr long kNapShortNs = 50'000;        // while records arrive
-constexpr long kNapLongNs = 1'000'000;      // when nothing has for long
-constexpr TimeNs kAwakeNs = 50 * kNsPerMs;  // after the last record
+// How long it naps between two looks at the rings, by how long ago the last record came. While a
+// scan runs its decisive record waits for half of the first; the last is for a wire without
+// traffic.
+struct Nap {
+  TimeNs quiet_ns;
+  long nap_ns;
+};
+constexpr Nap kNaps[] = {
+    {100 * kNsPerMs, 50'000}, {10 * kNsPerSecond, 200'000}, {INT64_MAX, 1'000'000}};
+
+void nap_after(TimeNs quiet_ns) {
+  const Nap* step = kNaps;
+  while (quiet_ns >= step->quiet_ns) ++step;
+  const timespec nap{.tv_sec = 0, .tv_nsec = step->nap_ns};
+  nanosleep(&nap, nullptr);
+}
+
 constexpr TimeNs kBeatEveryNs = 250 * kNsPerMs;
 
 std::atomic<bool> stop_asked{false};  // handlers: w, loop: r
@@ -148,8 +162,7 @@ void ControlLoop::run() {
   while (first && plane_->loading_rules() && !stop_asked.load(std::memory_order_relaxed)) {
     plane_->do_work(clock.now());
     beat();
-    const timespec nap{.tv_sec = 0, .tv_nsec = kNapLongNs};
-    nanosleep(&nap, nullptr);
+    nap_after(kNsPerSecond);
   }
   segment_.header().control.state.store(ProgramState::kRunning, std::memory_order_release);
   log_->info("weir-control attached, epoch {}",
@@ -164,9 +177,7 @@ void ControlLoop::run() {
       beat();
     }
     if (reload_asked.exchange(false, std::memory_order_relaxed)) reload();
-    const bool awake = now - last_record < kAwakeNs;
-    const timespec nap{.tv_sec = 0, .tv_nsec = awake ? kNapShortNs : kNapLongNs};
-    nanosleep(&nap, nullptr);
+    nap_after(std::max<TimeNs>(0, now - last_record));
   }
   segment_.header().control.state.store(ProgramState::kStopping, std::memory_order_release);
   server_.reset();

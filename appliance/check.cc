@@ -82,9 +82,9 @@ void add_config(CLI::App& app, Chosen& chosen) {
   CLI::App* verb = app.add_subcommand("config", "print a configuration with every key in it");
   CLI::Option* file = verb->add_option("--config", what->config, "weir.yaml to complete");
   verb->add_flag("--defaults", what->defaults, "every default")->excludes(file);
+  verb->require_option(1);
   verb->footer("Examples:\n  weir config --defaults > weir.yaml\n  weir config --config weir.yaml");
   verb->callback([&chosen, what] {
-    if (what->config.empty() && !what->defaults) throw CLI::RequiredError("--defaults or --config");
     chosen = [what] {
       Config config;
       if (!what->config.empty()) {

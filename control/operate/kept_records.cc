@@ -21,21 +21,22 @@ json of(const VerdictMatch& m) {
           {"either", m.either}};
 }
 
-// json::at() and get() throw on what does not fit; caught where a record is read.
-IpAddress address_at(const json& j) {
+// json::at() and get() throw on what does not fit, which is caught where a record is read; what
+// only we can judge is noted in `bad`.
+IpAddress address_at(const json& j, bool& bad) {
   const auto address = parse_ip_address(j.get<std::string>());
-  if (!address) throw std::invalid_argument(address.error().message);
-  return *address;
+  bad = bad || !address;
+  return address ? *address : IpAddress{};
 }
-IpPrefix prefix_at(const json& j) {
+IpPrefix prefix_at(const json& j, bool& bad) {
   const auto bits = j.at(1).get<unsigned>();
-  if (bits > 128) throw std::invalid_argument("prefix length");
-  return {address_at(j.at(0)), static_cast<uint8_t>(bits)};
+  bad = bad || bits > 128;
+  return {address_at(j.at(0), bad), static_cast<uint8_t>(bits)};
 }
-VerdictMatch match_at(const json& j) {
+VerdictMatch match_at(const json& j, bool& bad) {
   VerdictMatch m;
-  m.src = prefix_at(j.at("src"));
-  m.dst = prefix_at(j.at("dst"));
+  m.src = prefix_at(j.at("src"), bad);
+  m.dst = prefix_at(j.at("dst"), bad);
   j.at("src_port").get_to(m.src_port);
   j.at("dst_port").get_to(m.dst_port);
   j.at("app").get_to(m.app);
@@ -44,9 +45,9 @@ VerdictMatch match_at(const json& j) {
   return m;
 }
 template <class Enum>
-Enum enum_at(const json& j, Enum last) {
+Enum enum_at(const json& j, Enum last, bool& bad) {
   const auto value = j.get<unsigned>();
-  if (value > static_cast<unsigned>(last)) throw std::invalid_argument("no such value");
+  bad = bad || value > static_cast<unsigned>(last);
   return static_cast<Enum>(value);
 }
 template <class Enum>
@@ -99,8 +100,9 @@ std::string kept_text(const Device& d) {
 std::optional<Device> kept_device(std::string_view text) {
   try {  // the door of nlohmann-json, which reports by exceptions
     const json j = json::parse(text);
+    bool bad = false;
     Device d;
-    d.address = address_at(j.at("address"));
+    d.address = address_at(j.at("address"), bad);
     j.at("mac").get_to(d.mac);
     j.at("mac_claimed").get_to(d.mac_claimed);
     j.at("roles").get_to(d.roles);
@@ -119,7 +121,7 @@ std::optional<Device> kept_device(std::string_view text) {
     d.ports_used = ports_at(j.at("ports_used"));
     j.at("peer_hashes").get_to(d.peer_hashes);
     j.at("peer_registers").get_to(d.peer_registers);
-    return d;
+    return bad ? std::nullopt : std::optional(d);
   } catch (const std::exception&) {
     return std::nullopt;
   }
@@ -166,22 +168,23 @@ std::string kept_text(const ActionRecord& a) {
 std::optional<ActionRecord> kept_action(std::string_view text) {
   try {
     const json j = json::parse(text);
+    bool bad = false;
     ActionRecord a;
     j.at("id").get_to(a.id);
     j.at("verdict").get_to(a.verdict);
     j.at("alert").get_to(a.alert);
-    a.origin = enum_at(j.at("origin"), Origin::kRule);
-    a.device = address_at(j.at("device"));
-    a.match = match_at(j.at("match"));
-    a.action = enum_at(j.at("action"), Action::kRateLimit);
+    a.origin = enum_at(j.at("origin"), Origin::kRule, bad);
+    a.device = address_at(j.at("device"), bad);
+    a.match = match_at(j.at("match"), bad);
+    a.action = enum_at(j.at("action"), Action::kRateLimit, bad);
     j.at("packets_per_second").get_to(a.limit.packets_per_second);
     j.at("bits_per_second").get_to(a.limit.bits_per_second);
-    a.limit.per = enum_at(j.at("per"), RateLimit::Per::kFlow);
+    a.limit.per = enum_at(j.at("per"), RateLimit::Per::kFlow, bad);
     j.at("target").get_to(a.target);
     j.at("reason").get_to(a.reason);
     j.at("refusal").get_to(a.refusal);
-    a.mode = enum_at(j.at("mode"), Mode::kEnforce);
-    a.state = enum_at(j.at("state"), ActionState::kRefused);
+    a.mode = enum_at(j.at("mode"), Mode::kEnforce, bad);
+    a.state = enum_at(j.at("state"), ActionState::kRefused, bad);
     j.at("rung").get_to(a.rung);
     j.at("repeat").get_to(a.repeat);
     j.at("duration_ns").get_to(a.duration_ns);
@@ -197,10 +200,10 @@ std::optional<ActionRecord> kept_action(std::string_view text) {
     j.at("leaked_packets").get_to(a.leaked_packets);
     j.at("leaked_saturated").get_to(a.leaked_saturated);
     for (const json& c : j.at("companions")) {
-      a.companions.push_back({c.at("verdict").get<VerdictId>(), match_at(c.at("match")),
-                              enum_at(c.at("action"), Action::kRateLimit)});
+      a.companions.push_back({c.at("verdict").get<VerdictId>(), match_at(c.at("match"), bad),
+                              enum_at(c.at("action"), Action::kRateLimit, bad)});
     }
-    return a;
+    return bad ? std::nullopt : std::optional(a);
   } catch (const std::exception&) {
     return std::nullopt;
   }

@@ -5,8 +5,8 @@
 
 namespace weir {
 
-CaptureWire::CaptureWire(CaptureReader& reader, CaptureWriter* writer)
-    : reader_(reader), writer_(writer), next_(reader.next()) {
+CaptureWire::CaptureWire(CaptureReader& reader, CaptureWriter* writer, TimeNs burst_span_ns)
+    : reader_(reader), writer_(writer), burst_span_ns_(burst_span_ns), next_(reader.next()) {
   if (next_) link_ = next_->link;
 }
 
@@ -20,7 +20,11 @@ uint16_t CaptureWire::receive(Side side, TimeNs, std::span<PacketView> packets) 
   if (side != Side::kA || !next_) return 0;
   link_ = next_->link;
   uint16_t n = 0;
-  while (next_ && n < packets.size() && n < kBurstMax && next_->link == link_) {
+  const TimeNs first_ns = next_->time_ns;
+  const auto is_near = [&](const CapturedFrame& f) {
+    return burst_span_ns_ == 0 || f.time_ns - first_ns <= burst_span_ns_;
+  };
+  while (next_ && n < packets.size() && n < kBurstMax && next_->link == link_ && is_near(*next_)) {
     burst_[n] = *next_;
     latest_ns_ = std::max(latest_ns_, next_->time_ns);
     packets[n] = {.data = next_->bytes.data(),
@@ -35,8 +39,7 @@ uint16_t CaptureWire::receive(Side side, TimeNs, std::span<PacketView> packets) 
   return n;
 }
 
-void CaptureWire::transmit(Side, std::span<const PacketView> packets,
-                           std::span<Reason> reasons) {
+void CaptureWire::transmit(Side, std::span<const PacketView> packets, std::span<Reason> reasons) {
   if (writer_ == nullptr) return;
   for (size_t i = 0; i < packets.size(); ++i) {
     const auto* frame = static_cast<const CapturedFrame*>(packets[i].handle);

@@ -27,8 +27,8 @@ const char* become(const std::optional<UserIds>& ids, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  // A packet waits for the one, a verdict for the other: neither queues behind what else this machine
-  // does. Not being allowed to is no reason not to start.
+  // A packet waits for the one, a verdict for the other: neither queues behind what else this
+  // machine does. Not being allowed to is no reason not to start.
   static_cast<void>(setpriority(PRIO_PROCESS, 0, kPriority));
   if (ids) {
     if (setgroups(1, &ids->gid) != 0) return "setgroups";

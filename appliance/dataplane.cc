@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/dataplane.h"
 
-#include <rte_launch.h>
-#include <rte_lcore.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -23,12 +21,14 @@ constexpr TimeNs kLookEveryNs = 5 * kNsPerMs;       // main thread: rule slot, s
 constexpr TimeNs kRefreshEveryNs = 500 * kNsPerMs;  // link state, heartbeat
 constexpr TimeNs kGraceNs = 5 * kNsPerSecond;       // a worker that does not pass by then is stuck
 constexpr TimeNs kFarewellNs = 2 * kNsPerSecond;
-constexpr uint32_t kSpinPolls = 200;                // empty rounds before a worker on a shared core naps
+constexpr uint32_t kSpinPolls = 200;  // empty rounds before a worker on a shared core naps
 constexpr long kNapNs = 20'000, kNapLongNs = 100'000;
 constexpr uint32_t kShortNaps = 200;
 
 volatile sig_atomic_t stop_signal = 0;  // the one place where a handler may write
-void on_stop(int) { stop_signal = 1; }
+void on_stop(int) {
+  stop_signal = 1;
+}
 
 void nap(long ns) {
   const timespec t{.tv_sec = 0, .tv_nsec = ns};
@@ -93,20 +93,21 @@ Result<void> Dataplane::open() {
   for (uint32_t i = 0; i < s.workers; ++i) {
     uint64_t seed = 0;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15ull;
-    auto worker = Worker::create(static_cast<uint8_t>(i), segment_, std::move(shares[i]), rules_,
-                                 seed);
+    auto worker =
+        Worker::create(static_cast<uint8_t>(i), segment_, std::move(shares[i]), rules_, seed);
     if (!worker) return tl::make_unexpected(worker.error());
     workers_.push_back(std::move(*worker));
   }
   workers_[0]->classifier().write_names(segment_.app_names());
   const Worker::Memory m = Worker::memory_for(s);
-  std::printf("memory: %s; each of %u worker%s: %llu MiB for %llu flows, %llu MiB for %u verdicts, "
-              "%llu MiB for classification\n",
-              memory.c_str(), s.workers, s.workers == 1 ? "" : "s",
-              static_cast<unsigned long long>(m.flow_table >> 20),
-              static_cast<unsigned long long>(s.flow.flows_max),
-              static_cast<unsigned long long>(m.verdicts >> 20), s.verdicts_max,
-              static_cast<unsigned long long>(m.classifier >> 20));
+  std::printf(
+      "memory: %s; each of %u worker%s: %llu MiB for %llu flows, %llu MiB for %u verdicts, "
+      "%llu MiB for classification\n",
+      memory.c_str(), s.workers, s.workers == 1 ? "" : "s",
+      static_cast<unsigned long long>(m.flow_table >> 20),
+      static_cast<unsigned long long>(s.flow.flows_max),
+      static_cast<unsigned long long>(m.verdicts >> 20), s.verdicts_max,
+      static_cast<unsigned long long>(m.classifier >> 20));
   std::fflush(stdout);
   return {};
 }
@@ -151,15 +152,8 @@ void Dataplane::run() {
   signal(SIGTERM, on_stop);
   signal(SIGINT, on_stop);
   signal(SIGHUP, SIG_IGN);
-  unsigned lcore = 0;
-  RTE_LCORE_FOREACH_WORKER(lcore) {
-    rte_eal_remote_launch(
-        [](void* self) {
-          static_cast<Dataplane*>(self)->work(rte_lcore_id() - 1);
-          return 0;
-        },
-        this, lcore);
-  }
+  environment_->launch(
+      [](void* self, uint32_t worker) { static_cast<Dataplane*>(self)->work(worker); }, this);
   beat();
   segment_.header().dataplane.state.store(ProgramState::kRunning, std::memory_order_release);
   TimeNs refreshed = 0;
@@ -174,7 +168,7 @@ void Dataplane::run() {
   }
   segment_.header().dataplane.state.store(ProgramState::kStopping, std::memory_order_release);
   stopping_.store(true, std::memory_order_relaxed);
-  rte_eal_mp_wait_lcore();
+  environment_->wait();
 }
 
 void Dataplane::beat() {

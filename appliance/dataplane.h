@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packet process as a whole: opens what the segment's settings name, runs one worker per lcore, and
-// looks after them from the main thread: rule images, link state, heartbeat. Reads no file of the
-// operator's and opens no socket. Called by weir-dataplane's main alone.
+// The packet process as a whole: opens what the segment's settings name, runs one worker per lcore,
+// and looks after them from the main thread: rule images, link state, heartbeat. Reads no file of
+// the operator's and opens no socket. Called by weir-dataplane's main alone.
 #pragma once
 
 #include <memory>
@@ -40,7 +40,7 @@ class Dataplane {
   Published<LoadedRules> rules_;
   Quiescence quiescence_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::atomic<bool> stopping_{false};   // main: rw, workers: ro
+  std::atomic<bool> stopping_{false};  // main: rw, workers: ro
 };
 
 }  // namespace weir

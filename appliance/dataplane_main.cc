@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// weir-dataplane: started by `weir run`. Exit code 1 with one sentence on stderr if it cannot start.
+// weir-dataplane: started by `weir run`. Exit code 1 with one sentence on stderr if it cannot
+// start.
 #include <cstdio>
 #include <cstring>
 

@@ -18,6 +18,7 @@ namespace weir {
 namespace {
 
 constexpr uint64_t kSeed = 0x51ed2701a9b4c7f3;  // any: results do not depend on it
+constexpr TimeNs kBurstSpanNs = 200 * kNsPerUs;
 constexpr int kStepsMax = 1'000'000;            // control steps after one burst; each is bounded
 
 Result<Mode> mode_of(const ReplayOptions& o, const Config& config) {
@@ -54,17 +55,28 @@ Result<Config> config_for(const ReplayOptions& o) {
 
 std::string_view link_name(LinkType l) {
   switch (l) {
-    case LinkType::kEthernet: return "ethernet";
-    case LinkType::kRawIp: return "raw-ip";
-    case LinkType::kNull: return "null";
-    case LinkType::kLoop: return "loop";
-    case LinkType::kLinuxSll: return "linux-sll";
-    case LinkType::kLinuxSll2: return "linux-sll2";
-    case LinkType::kPpp: return "ppp";
-    case LinkType::kIeee80211: return "ieee802.11";
-    case LinkType::kRadiotap: return "radiotap";
-    case LinkType::kPpi: return "ppi";
-    case LinkType::kUnknown: return "unknown";
+    case LinkType::kEthernet:
+      return "ethernet";
+    case LinkType::kRawIp:
+      return "raw-ip";
+    case LinkType::kNull:
+      return "null";
+    case LinkType::kLoop:
+      return "loop";
+    case LinkType::kLinuxSll:
+      return "linux-sll";
+    case LinkType::kLinuxSll2:
+      return "linux-sll2";
+    case LinkType::kPpp:
+      return "ppp";
+    case LinkType::kIeee80211:
+      return "ieee802.11";
+    case LinkType::kRadiotap:
+      return "radiotap";
+    case LinkType::kPpi:
+      return "ppi";
+    case LinkType::kUnknown:
+      return "unknown";
   }
   return "unknown";
 }
@@ -229,7 +241,8 @@ Result<ReplayTotals> replay(const ReplayOptions& o, std::string& broken) {
     writer = std::move(*created);
     writer->begin(reader->file_header());
   }
-  CaptureWire wire(*reader, writer.get());
+  const bool acts = config->settings.wire[0].mode != Mode::kTap;
+  CaptureWire wire(*reader, writer.get(), acts ? kBurstSpanNs : 0);
   auto worker = Worker::create(0, segment, {{0, &wire}}, rules.published(), kSeed);
   if (!worker) return tl::make_unexpected(worker.error());
   (*worker)->classifier().write_names(segment.app_names());

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time. TimeNs is the packet clock: nanoseconds since the Unix epoch, as a capture would stamp it.
 // Live, it is CLOCK_MONOTONIC plus an offset fixed when the shared segment is made, the same in
-// both planes, so that a step of the wall clock neither expires nor prolongs a verdict. In replay it
-// is the capture's own. The TSC is not used for time of day: its nominal rate is off by seconds a day.
+// both planes, so that a step of the wall clock neither expires nor prolongs a verdict. In replay
+// it is the capture's own. The TSC is not used for time of day: its nominal rate is off by seconds
+// a day.
 #pragma once
 
 #include <cstdint>

@@ -59,8 +59,8 @@ struct IpPrefix {
 // a with all but the first `bits` bits cleared.
 IpAddress masked(const IpAddress& a, unsigned bits) noexcept;
 
-std::string to_string(const IpAddress& a);     // "10.0.0.1", "fe80::1"
-std::string to_string(const IpPrefix& p);      // "10.0.0.0/24"; a single host without "/32"
+std::string to_string(const IpAddress& a);  // "10.0.0.1", "fe80::1"
+std::string to_string(const IpPrefix& p);   // "10.0.0.0/24"; a single host without "/32"
 Result<IpAddress> parse_ip_address(std::string_view text);
 Result<IpPrefix> parse_ip_prefix(std::string_view text);  // address, or address/length
 

@@ -13,15 +13,20 @@ namespace weir {
 constexpr uint16_t kBurstMax = 32;  // packets per burst: what DPDK's vector receive paths prefer
 
 enum class Side : uint8_t { kA = 0, kB = 1 };  // which of a wire's two ports a frame came in by
-constexpr Side other(Side s) noexcept { return s == Side::kA ? Side::kB : Side::kA; }
-constexpr unsigned index(Side s) noexcept { return static_cast<unsigned>(s); }
+constexpr Side other(Side s) noexcept {
+  return s == Side::kA ? Side::kB : Side::kA;
+}
+constexpr unsigned index(Side s) noexcept {
+  return static_cast<unsigned>(s);
+}
 
 struct PacketView {
   const uint8_t* data = nullptr;
-  uint32_t bytes = 0;       // how many can be read at data
-  uint32_t wire_bytes = 0;  // frame length on the wire without FCS; more than bytes if a capture cut it
-  TimeNs time_ns = 0;       // packet clock at reception
-  void* handle = nullptr;   // io's own
+  uint32_t bytes = 0;  // how many can be read at data
+  uint32_t wire_bytes =
+      0;               // frame length on the wire without FCS; more than bytes if a capture cut it
+  TimeNs time_ns = 0;  // packet clock at reception
+  void* handle = nullptr;  // io's own
   Side side = Side::kA;
 };
 

@@ -13,10 +13,10 @@
 namespace weir {
 
 struct Error {
-  std::string message;      // one sentence, no trailing newline
-  std::string file = {};    // empty: not about a file
-  uint32_t line = 0;        // 1-based, 0: unknown
-  uint32_t column = 0;      // 1-based, 0: unknown
+  std::string message;    // one sentence, no trailing newline
+  std::string file = {};  // empty: not about a file
+  uint32_t line = 0;      // 1-based, 0: unknown
+  uint32_t column = 0;    // 1-based, 0: unknown
 
   // "file:line:column: message", leaving out what is unknown.
   std::string text() const {
@@ -33,6 +33,8 @@ using Result = tl::expected<T, Error>;
 inline tl::unexpected<Error> fail(std::string message) {
   return tl::make_unexpected(Error{.message = std::move(message)});
 }
-inline tl::unexpected<Error> fail(Error error) { return tl::make_unexpected(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::make_unexpected(std::move(error));
+}
 
 }  // namespace weir

@@ -22,7 +22,8 @@ namespace weir {
 
 struct alignas(64) RingIndexes {
   alignas(64) std::atomic<uint64_t> tail{0};  // producer: rw, consumer: ro. Bytes or items ever put
-  alignas(64) std::atomic<uint64_t> head{0};  // consumer: rw, producer: ro. Bytes or items ever taken
+  alignas(64) std::atomic<uint64_t> head{
+      0};  // consumer: rw, producer: ro. Bytes or items ever taken
 };
 static_assert(sizeof(RingIndexes) == 128);
 

@@ -21,8 +21,8 @@ struct ModuleRelease {
 struct Classifier::State {
   std::unique_ptr<ndpi_detection_module_struct, ModuleRelease> module;
   size_t flow_bytes = 0;
-  std::unique_ptr<uint8_t[]> pool;      // classify_flows_max structures of flow_bytes each
-  std::vector<uint32_t> free;           // sized once
+  std::unique_ptr<uint8_t[]> pool;  // classify_flows_max structures of flow_bytes each
+  std::vector<uint32_t> free;       // sized once
   ndpi_flow_struct* flow(uint32_t slot) noexcept {
     return reinterpret_cast<ndpi_flow_struct*>(pool.get() + slot * flow_bytes);
   }
@@ -112,15 +112,15 @@ bool Classifier::inspect(const PacketView& packet, const Headers& h, Flow& f, Fl
   ++stats_.packets;
   ++c.classified_packets;
   ndpi_flow_struct* state = state_->flow(f.classify_slot);
-  const ndpi_protocol p = ndpi_detection_process_packet(
-      state_->module.get(), state, packet.data + h.l3_offset, h.l3_bytes,
-      static_cast<uint64_t>(packet.time_ns / kNsPerMs));
+  const ndpi_protocol p =
+      ndpi_detection_process_packet(state_->module.get(), state, packet.data + h.l3_offset,
+                                    h.l3_bytes, static_cast<uint64_t>(packet.time_ns / kNsPerMs));
   const bool was_known = (f.flags & kClassifiedOnce) != 0;
   f.app_master = p.master_protocol;
   f.app = p.app_protocol;
   const bool known = p.app_protocol != NDPI_PROTOCOL_UNKNOWN;
-  const uint32_t allowance = h.proto == kProtoUdp ? settings_.classify_udp_packets
-                                                  : settings_.classify_tcp_packets;
+  const uint32_t allowance =
+      h.proto == kProtoUdp ? settings_.classify_udp_packets : settings_.classify_tcp_packets;
   const bool enough = c.classified_packets >= allowance;
   if (enough || (known && ndpi_extra_dissection_possible(state_->module.get(), state) == 0)) {
     conclude(f);

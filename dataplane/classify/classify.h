@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flow -> application protocol. nDPI sees a flow's first packets until it is sure or its allowance is
-// used up, then its state goes back to the pool. One Classifier per worker; nDPI modules are not
-// shared. Flow structures come from a pool sized at start; nDPI itself still allocates small strings
-// (host names, URLs) per flow while it looks, which ends with the flow's classification.
+// Flow -> application protocol. nDPI sees a flow's first packets until it is sure or its allowance
+// is used up, then its state goes back to the pool. One Classifier per worker; nDPI modules are not
+// shared. Flow structures come from a pool sized at start; nDPI itself still allocates small
+// strings (host names, URLs) per flow while it looks, which ends with the flow's classification.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@
 namespace weir {
 
 struct ClassifyStats {
-  uint64_t packets = 0;         // given to nDPI
-  uint64_t refused_full = 0;    // flows that found no free state
-  uint64_t active = 0;          // flows being looked at now
+  uint64_t packets = 0;       // given to nDPI
+  uint64_t refused_full = 0;  // flows that found no free state
+  uint64_t active = 0;        // flows being looked at now
 };
 
 class Classifier {
@@ -32,8 +32,8 @@ class Classifier {
   void write_names(AppNames& names) const;
 
   // The stage, for the packets whose flow still wants it. Writes Flow::app, app_master,
-  // classify_slot and clears kWantsClassify when done. stopped[i]: a verdict drops the packet whatever
-  // is in it. became_known[i] is true where this packet told what the flow is.
+  // classify_slot and clears kWantsClassify when done. stopped[i]: a verdict drops the packet
+  // whatever is in it. became_known[i] is true where this packet told what the flow is.
   void classify(std::span<const PacketView> packets, std::span<const Headers> headers,
                 std::span<const Tracked> tracked, std::span<const bool> stopped, FlowTable& table,
                 std::span<bool> became_known);

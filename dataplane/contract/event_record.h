@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Event records: what a worker tells the control plane, by value, through its ring. Plain data of a
-// length that is a multiple of 8; the first 4 bytes are type and length (SpscByteRing relies on it).
-// The worker fills every byte: records go into logs that are compared.
+// length that is a multiple of 8; the first 4 bytes are type and length (SpscByteRing relies on
+// it). The worker fills every byte: records go into logs that are compared.
 //
 // Per flow the order is: FlowStart, any number of FlowUpdate/RuleHit/Drop, FlowEnd. A record that
 // did not fit is counted in StatsPage::events_lost and never repeated, so a reader must accept an
@@ -32,11 +32,11 @@ enum class RecordType : uint16_t {
 
 struct RecordHeader {
   RecordType type = RecordType::kPad;
-  uint16_t bytes = 0;     // whole record
+  uint16_t bytes = 0;  // whole record
   uint8_t wire = 0;
   uint8_t worker = 0;
   uint16_t reserved = 0;
-  TimeNs time_ns = 0;     // packet clock
+  TimeNs time_ns = 0;  // packet clock
 };
 static_assert(sizeof(RecordHeader) == 16);
 
@@ -50,9 +50,9 @@ using MacAddress = std::array<uint8_t, 6>;
 struct Endpoints {
   IpAddress src{}, dst{};
   uint16_t src_port = 0, dst_port = 0;
-  uint8_t proto = 0;       // IP protocol number
+  uint8_t proto = 0;  // IP protocol number
   uint8_t vlan_count = 0;
-  uint16_t vlan[2] = {};   // outer first, without priority bits
+  uint16_t vlan[2] = {};  // outer first, without priority bits
   uint8_t reserved[6] = {};
   bool operator==(const Endpoints&) const noexcept = default;
 };
@@ -96,17 +96,17 @@ struct FlowReport {
   FlowCounters counters;
   TimeNs first_ns = 0;
   TimeNs last_ns = 0;
-  VerdictId verdict = 0;            // verdict that last dropped a packet of it; 0: none
-  uint32_t rule_sid = 0;            // rule that blocks it; 0: none
-  uint16_t app_master = 0;          // e.g. TLS
-  uint16_t app = 0;                 // e.g. Facebook; 0 if there is nothing more exact than master
-  uint8_t tcp_flags[2] = {};        // all flags seen, per direction
+  VerdictId verdict = 0;      // verdict that last dropped a packet of it; 0: none
+  uint32_t rule_sid = 0;      // rule that blocks it; 0: none
+  uint16_t app_master = 0;    // e.g. TLS
+  uint16_t app = 0;           // e.g. Facebook; 0 if there is nothing more exact than master
+  uint8_t tcp_flags[2] = {};  // all flags seen, per direction
   FlowState state = FlowState::kNew;
   UpdateCause cause = UpdateCause::kPeriodic;  // FlowUpdate
   EndReason end = EndReason::kTimeout;         // FlowEnd
-  uint8_t alerted = 0;              // 1: a rule hit it
-  uint8_t side = 0;                 // Side the initiator is on
-  uint8_t app_guessed = 0;          // 1: from port or address, not from what was said
+  uint8_t alerted = 0;                         // 1: a rule hit it
+  uint8_t side = 0;                            // Side the initiator is on
+  uint8_t app_guessed = 0;                     // 1: from port or address, not from what was said
   MacAddress src_mac{}, dst_mac{};
   uint32_t reserved = 0;
 };
@@ -115,24 +115,24 @@ struct FlowUpdate : FlowReport {};
 struct FlowEnd : FlowReport {};
 
 struct RuleHit {
-  RecordHeader header;              // time_ns: the packet's
-  FlowId flow = 0;                  // 0: packet without a flow
-  Endpoints ends;                   // the packet's
-  FlowCounters counters;            // of the flow so far, this packet included
+  RecordHeader header;    // time_ns: the packet's
+  FlowId flow = 0;        // 0: packet without a flow
+  Endpoints ends;         // the packet's
+  FlowCounters counters;  // of the flow so far, this packet included
   TimeNs flow_first_ns = 0;
-  uint64_t image_generation = 0;    // rule image the index below belongs to
-  uint32_t rule_index = 0;          // in that image
+  uint64_t image_generation = 0;  // rule image the index below belongs to
+  uint32_t rule_index = 0;        // in that image
   uint32_t sid = 0;
   uint32_t gid = 1;
   uint32_t rev = 0;
   uint32_t packet_bytes = 0;
   uint16_t app_master = 0, app = 0;
-  Action action = Action::kAlert;   // what the rule asks for
-  uint8_t enforced = 0;             // 1: the packet was dropped; 0: let go (alert, or the mode)
-  uint8_t to_server = 0;            // 1: from the flow's initiator
-  uint8_t side = 0;                 // Side the packet came in by
+  Action action = Action::kAlert;  // what the rule asks for
+  uint8_t enforced = 0;            // 1: the packet was dropped; 0: let go (alert, or the mode)
+  uint8_t to_server = 0;           // 1: from the flow's initiator
+  uint8_t side = 0;                // Side the packet came in by
   MacAddress src_mac{}, dst_mac{};
-  uint64_t packet_number = 0;       // 1-based position in the capture; live: of the worker
+  uint64_t packet_number = 0;  // 1-based position in the capture; live: of the worker
 };
 static_assert(sizeof(RuleHit) == 184);
 
@@ -144,9 +144,9 @@ struct Drop {
   VerdictId verdict = 0;
   uint32_t rule_sid = 0;
   uint32_t packet_bytes = 0;
-  uint64_t since_last = 0;          // drops of this worker not told since the last record
+  uint64_t since_last = 0;  // drops of this worker not told since the last record
   Reason reason = Reason::kNone;
-  uint8_t would = 0;                // 1: simulate mode, it was sent
+  uint8_t would = 0;  // 1: simulate mode, it was sent
   uint8_t tcp_flags = 0;
   uint8_t side = 0;
   uint32_t reserved = 0;
@@ -154,26 +154,26 @@ struct Drop {
 static_assert(sizeof(Drop) == 104);
 
 enum class ReportKind : uint8_t {
-  kInstalled = 1,   // in force from this moment on this worker
-  kRefused = 2,     // table full, or a match of nothing
+  kInstalled = 1,  // in force from this moment on this worker
+  kRefused = 2,    // table full, or a match of nothing
   kRemoved = 3,
   kExpired = 4,
-  kStanding = 5,    // answer to kList and kListHits
-  kFirstHit = 6,    // the first packet it dropped
-  kListEnd = 7,     // a listing is complete; verdict is empty
+  kStanding = 5,  // answer to kList and kListHits
+  kFirstHit = 6,  // the first packet it dropped
+  kListEnd = 7,   // a listing is complete; verdict is empty
 };
 
 struct VerdictReport {
   RecordHeader header;
   Verdict verdict;
   TimeNs installed_ns = 0;
-  TimeNs first_hit_ns = 0;          // 0: none yet
+  TimeNs first_hit_ns = 0;  // 0: none yet
   TimeNs last_hit_ns = 0;
-  uint64_t packets = 0;             // dropped because of it (simulate: would have been)
+  uint64_t packets = 0;  // dropped because of it (simulate: would have been)
   uint64_t bytes = 0;
-  uint64_t leaked_packets = 0;      // that matched, between packet_in_ns and installed_ns
+  uint64_t leaked_packets = 0;  // that matched, between packet_in_ns and installed_ns
   ReportKind kind = ReportKind::kInstalled;
-  uint8_t leaked_saturated = 0;     // 1: at least that many (the worker's memory ends there)
+  uint8_t leaked_saturated = 0;  // 1: at least that many (the worker's memory ends there)
   uint8_t reserved[6] = {};
 };
 static_assert(sizeof(VerdictReport) == 280);
@@ -191,17 +191,27 @@ static_assert(sizeof(AddressClaim) == 48);
 
 enum class Anomaly : uint8_t {
   kNone = 0,
-  kIpv4Truncated, kIpv4BadHeader, kIpv6Truncated, kIpv6ExtensionLoop,
-  kTcpTruncated, kTcpBadHeader, kUdpTruncated, kUdpBadLength, kIcmpTruncated,
-  kVlanTooDeep, kTunnelTooDeep,
-  kIpBadChecksum, kTcpBadChecksum, kUdpBadChecksum,
+  kIpv4Truncated,
+  kIpv4BadHeader,
+  kIpv6Truncated,
+  kIpv6ExtensionLoop,
+  kTcpTruncated,
+  kTcpBadHeader,
+  kUdpTruncated,
+  kUdpBadLength,
+  kIcmpTruncated,
+  kVlanTooDeep,
+  kTunnelTooDeep,
+  kIpBadChecksum,
+  kTcpBadChecksum,
+  kUdpBadChecksum,
   kCount
 };
 
 // A packet that violates its protocol. Sampled like Drop; all are counted.
 struct AnomalyRecord {
   RecordHeader header;
-  Endpoints ends;                   // as far as they could be read
+  Endpoints ends;  // as far as they could be read
   uint64_t packet_number = 0;
   Anomaly anomaly = Anomaly::kNone;
   uint8_t side = 0;

@@ -24,7 +24,7 @@ std::string_view action_name(Action a) noexcept {
 
 std::string_view reason_name(Reason r) noexcept {
   static constexpr std::string_view kNames[] = {
-      "none",           "rule-drop",          "rule-reject", "rule-ratelimit", "verdict-drop",
+      "none",           "rule-drop",         "rule-reject", "rule-ratelimit", "verdict-drop",
       "verdict-reject", "verdict-ratelimit", "tx-full",     "tx-oversize",    "port-down"};
   static_assert(sizeof kNames / sizeof kNames[0] == kReasonCount);
   return pick(kNames, r);
@@ -47,11 +47,21 @@ std::string_view update_cause_name(UpdateCause c) noexcept {
 }
 
 std::string_view anomaly_name(Anomaly a) noexcept {
-  static constexpr std::string_view kNames[] = {
-      "none",          "ipv4-truncated",  "ipv4-bad-header", "ipv6-truncated",
-      "ipv6-ext-loop", "tcp-truncated",   "tcp-bad-header",  "udp-truncated",
-      "udp-bad-length", "icmp-truncated", "vlan-too-deep",   "tunnel-too-deep",
-      "ip-bad-checksum", "tcp-bad-checksum", "udp-bad-checksum"};
+  static constexpr std::string_view kNames[] = {"none",
+                                                "ipv4-truncated",
+                                                "ipv4-bad-header",
+                                                "ipv6-truncated",
+                                                "ipv6-ext-loop",
+                                                "tcp-truncated",
+                                                "tcp-bad-header",
+                                                "udp-truncated",
+                                                "udp-bad-length",
+                                                "icmp-truncated",
+                                                "vlan-too-deep",
+                                                "tunnel-too-deep",
+                                                "ip-bad-checksum",
+                                                "tcp-bad-checksum",
+                                                "udp-bad-checksum"};
   static_assert(sizeof kNames / sizeof kNames[0] == static_cast<size_t>(Anomaly::kCount));
   return pick(kNames, a);
 }

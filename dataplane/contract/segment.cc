@@ -18,8 +18,7 @@ namespace weir {
 
 namespace {
 
-constexpr uint64_t kWorkersOffset =
-    (sizeof(SegmentHeader) + sizeof(AppNames) + 4095) / 4096 * 4096;
+constexpr uint64_t kWorkersOffset = (sizeof(SegmentHeader) + sizeof(AppNames) + 4095) / 4096 * 4096;
 
 constexpr uint64_t segment_bytes(uint32_t workers) {
   return kWorkersOffset + uint64_t{workers} * sizeof(WorkerShare);
@@ -27,17 +26,21 @@ constexpr uint64_t segment_bytes(uint32_t workers) {
 
 // Two builds whose structs differ must not meet: any changed size changes this.
 constexpr uint32_t layout_of_this_build() {
-  const uint64_t sizes[] = {sizeof(SegmentHeader), sizeof(AppNames),   sizeof(WorkerShare),
-                            sizeof(StatsPage),     sizeof(WireStats),  sizeof(Settings),
-                            sizeof(VerdictCommand), sizeof(FlowReport), sizeof(FlowStart),
-                            sizeof(RuleHit),       sizeof(Drop),       sizeof(VerdictReport),
-                            kReasonCount,          static_cast<uint64_t>(Anomaly::kCount)};
+  const uint64_t sizes[] = {sizeof(SegmentHeader),  sizeof(AppNames),
+                            sizeof(WorkerShare),    sizeof(StatsPage),
+                            sizeof(WireStats),      sizeof(Settings),
+                            sizeof(VerdictCommand), sizeof(FlowReport),
+                            sizeof(FlowStart),      sizeof(RuleHit),
+                            sizeof(Drop),           sizeof(VerdictReport),
+                            kReasonCount,           static_cast<uint64_t>(Anomaly::kCount)};
   uint32_t fold = 2166136261u;  // FNV-1a
   for (const uint64_t s : sizes) fold = (fold ^ static_cast<uint32_t>(s)) * 16777619u;
   return fold;
 }
 
-std::string system_text(int code) { return std::strerror(code); }
+std::string system_text(int code) {
+  return std::strerror(code);
+}
 
 void fill(void* memory, uint64_t bytes, const Settings& settings, TimeNs clock_offset_ns) {
   auto* header = new (memory) SegmentHeader;
@@ -70,7 +73,9 @@ Segment& Segment::operator=(Segment&& other) noexcept {
   return *this;
 }
 
-Segment::~Segment() { release(); }
+Segment::~Segment() {
+  release();
+}
 
 void Segment::release() noexcept {
   if (header_ != nullptr) munmap(header_, bytes_);
@@ -88,8 +93,8 @@ Result<Segment> Segment::create(const std::string& path, const Settings& setting
   if (const int code = posix_fallocate(fd, 0, static_cast<off_t>(bytes)); code != 0) {
     close(fd);
     unlink(path.c_str());
-    return fail("cannot give the shared segment " + path + " its " +
-                std::to_string(bytes >> 20) + " MiB: " + system_text(code));
+    return fail("cannot give the shared segment " + path + " its " + std::to_string(bytes >> 20) +
+                " MiB: " + system_text(code));
   }
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   const int code = errno;
@@ -124,9 +129,8 @@ Result<Segment> Segment::attach(const std::string& path) {
                 std::to_string(h.version) + ", this program knows " +
                 std::to_string(kSegmentVersion) + "): stop all of it, then start one version");
   }
-  if (h.settings.workers < 1 || h.settings.workers > kWorkersMax ||
-      h.settings.wires > kWiresMax || h.total_bytes != bytes ||
-      bytes != segment_bytes(h.settings.workers)) {
+  if (h.settings.workers < 1 || h.settings.workers > kWorkersMax || h.settings.wires > kWiresMax ||
+      h.total_bytes != bytes || bytes != segment_bytes(h.settings.workers)) {
     return fail(path + " is damaged: its length does not fit what it says of itself");
   }
   return segment;
@@ -135,8 +139,7 @@ Result<Segment> Segment::attach(const std::string& path) {
 Segment Segment::in_memory(const Settings& settings, TimeNs clock_offset_ns) {
   CHECK(settings.workers >= 1 && settings.workers <= kWorkersMax);
   const uint64_t bytes = segment_bytes(settings.workers);
-  void* memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(memory != MAP_FAILED);
   fill(memory, bytes, settings, clock_offset_ns);
   return Segment(memory, bytes);
@@ -164,7 +167,7 @@ PacketClock Segment::clock() const noexcept {
   return PacketClock(static_cast<TimeNs>(header_->clock_offset_ns));
 }
 
-uint64_t Segment::sum(Counter StatsPage::* counter) const noexcept {
+uint64_t Segment::sum(Counter StatsPage::*counter) const noexcept {
   uint64_t total = 0;
   for (uint32_t i = 0; i < workers(); ++i) total += (worker(i).stats.*counter).get();
   return total;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one shared-memory segment in which the programs meet. `weir run` creates and fills it,
-// weir-dataplane and weir-control map it; each checks magic, version and layout before it believes a
-// byte. It outlives a crash of either. weir replay and the tests make one in ordinary memory.
+// weir-dataplane and weir-control map it; each checks magic, version and layout before it believes
+// a byte. It outlives a crash of either. weir replay and the tests make one in ordinary memory.
 //
 //   SegmentHeader | AppNames | per worker: StatsPage, VerdictMailbox, RingIndexes, ring bytes
 #pragma once
@@ -29,15 +29,15 @@ enum class ProgramState : uint32_t { kAbsent = 0, kStarting = 1, kRunning = 2, k
 struct alignas(64) Presence {
   std::atomic<uint32_t> pid{0};
   std::atomic<ProgramState> state{ProgramState::kAbsent};
-  std::atomic<uint64_t> epoch{0};            // +1 at each start of that program
-  std::atomic<int64_t> heartbeat_ns{0};      // CLOCK_MONOTONIC, at least twice a second
-  std::atomic<int64_t> started_ns{0};        // packet clock
+  std::atomic<uint64_t> epoch{0};        // +1 at each start of that program
+  std::atomic<int64_t> heartbeat_ns{0};  // CLOCK_MONOTONIC, at least twice a second
+  std::atomic<int64_t> started_ns{0};    // packet clock
 };
 
-// How a rule image gets from control to the workers. control: rw request_*; data plane: rw loaded_*.
-// The image is the file <runtime dir>/rules-<generation>.img. Control raises requested_generation
-// (release) when the file is complete; the data plane (acquire) maps, checks and publishes it, then
-// sets answer and raises answered_generation (release).
+// How a rule image gets from control to the workers. control: rw request_*; data plane: rw
+// loaded_*. The image is the file <runtime dir>/rules-<generation>.img. Control raises
+// requested_generation (release) when the file is complete; the data plane (acquire) maps, checks
+// and publishes it, then sets answer and raises answered_generation (release).
 struct alignas(64) RuleSlot {
   std::atomic<uint64_t> requested_generation{0};
   alignas(64) std::atomic<uint64_t> answered_generation{0};
@@ -48,17 +48,17 @@ struct alignas(64) RuleSlot {
 struct SegmentHeader {
   uint64_t magic = kSegmentMagic;
   uint32_t version = kSegmentVersion;
-  uint32_t layout = 0;                        // fold of the sizes of every shared struct
+  uint32_t layout = 0;  // fold of the sizes of every shared struct
   uint64_t total_bytes = 0;
-  uint64_t clock_offset_ns = 0;               // PacketClock
-  Settings settings;                          // written before anyone attaches
+  uint64_t clock_offset_ns = 0;  // PacketClock
+  Settings settings;             // written before anyone attaches
   Presence supervisor, dataplane, control;
   RuleSlot rules;
 };
 
 constexpr uint32_t kAppNamesMax = 512;
-struct AppNames {                             // data plane: rw at start, control: ro
-  char name[kAppNamesMax][32];                // by nDPI protocol id; empty: no such id
+struct AppNames {               // data plane: rw at start, control: ro
+  char name[kAppNamesMax][32];  // by nDPI protocol id; empty: no such id
 };
 
 struct alignas(64) WorkerShare {
@@ -92,7 +92,7 @@ class Segment {
   PacketClock clock() const noexcept;
 
   // Sums over the workers.
-  uint64_t sum(Counter StatsPage::* counter) const noexcept;
+  uint64_t sum(Counter StatsPage::*counter) const noexcept;
 
  private:
   explicit Segment(void* memory, uint64_t bytes) noexcept;

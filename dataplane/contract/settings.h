@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the data plane is told at start: the operator's weir.yaml, already read and checked, as plain
-// data. Written once into the segment before weir-dataplane starts; read-only from then on. The
-// defaults here are the product's defaults (weir.yaml overrides them).
+// What the data plane is told at start: the operator's weir.yaml, already read and checked, as
+// plain data. Written once into the segment before weir-dataplane starts; read-only from then on.
+// The defaults here are the product's defaults (weir.yaml overrides them).
 #pragma once
 
 #include <cstdint>
@@ -35,45 +35,49 @@ struct WireSettings {
 };
 
 enum class HugepagesUse : uint8_t { kAuto = 0, kOff = 1, kRequired = 2 };
-enum class IdlePolicy : uint8_t { kAuto = 0, kSleep = 1, kSpin = 2 };  // auto: spin on isolated cores
+enum class IdlePolicy : uint8_t {
+  kAuto = 0,
+  kSleep = 1,
+  kSpin = 2
+};  // auto: spin on isolated cores
 
 struct FlowSettings {
-  uint64_t flows_max = 262'144;                        // per worker
-  TimeNs tcp_embryonic_ns = kNsPerSecond;              // SYN without an answer: told after this (the
-                                                       // initial RTO, RFC 6298 section 2.1)
-  TimeNs tcp_new_ns = 60 * kNsPerSecond;               // and forgotten after this
+  uint64_t flows_max = 262'144;            // per worker
+  TimeNs tcp_embryonic_ns = kNsPerSecond;  // SYN without an answer: told after this (the
+                                           // initial RTO, RFC 6298 section 2.1)
+  TimeNs tcp_new_ns = 60 * kNsPerSecond;   // and forgotten after this
   TimeNs tcp_established_ns = 3600 * kNsPerSecond;
   TimeNs tcp_closed_ns = 10 * kNsPerSecond;
   TimeNs udp_new_ns = 60 * kNsPerSecond;
   TimeNs udp_established_ns = 300 * kNsPerSecond;
   TimeNs other_ns = 60 * kNsPerSecond;
-  TimeNs update_every_ns = 60 * kNsPerSecond;          // FlowUpdate kPeriodic of a live flow
+  TimeNs update_every_ns = 60 * kNsPerSecond;  // FlowUpdate kPeriodic of a live flow
 };
 
 struct InspectSettings {
-  uint32_t classify_tcp_packets = 80;   // nDPI sees at most this many packets of a TCP flow
+  uint32_t classify_tcp_packets = 80;  // nDPI sees at most this many packets of a TCP flow
   uint32_t classify_udp_packets = 24;
-  uint32_t classify_flows_max = 32'768; // nDPI states at a time, per worker
+  uint32_t classify_flows_max = 32'768;  // nDPI states at a time, per worker
   uint32_t reserved = 0;
-  uint64_t match_bytes = 0;             // payload per direction that rules see; 0: all of it
-  uint8_t verify_checksums = 1;         // 0: -k none, a bad checksum is not looked at
+  uint64_t match_bytes = 0;      // payload per direction that rules see; 0: all of it
+  uint8_t verify_checksums = 1;  // 0: -k none, a bad checksum is not looked at
   uint8_t reserved2[7] = {};
 };
 
 struct Settings {
   uint32_t wires = 0;
   uint32_t workers = 1;
-  int32_t main_cpu = -1;                     // -1: chosen by the data plane
+  int32_t main_cpu = -1;  // -1: chosen by the data plane
   int32_t worker_cpu[kWorkersMax] = {-1, -1, -1, -1, -1, -1, -1, -1,
                                      -1, -1, -1, -1, -1, -1, -1, -1};
   HugepagesUse hugepages = HugepagesUse::kAuto;
   IdlePolicy idle = IdlePolicy::kAuto;
-  uint8_t pace_suspects = 1;                 // hold first contacts of a source that keeps failing
+  uint8_t pace_suspects = 1;  // hold first contacts of a source that keeps failing
   uint8_t reserved = 0;
-  uint32_t memory_mb = 256;                  // DPDK memory
-  uint32_t verdicts_max = 65'536;            // per worker
-  uint32_t reports_per_second = 1000;        // Drop and Anomaly records told per worker, each
-  char instance[32] = "weir";                // file prefix of DPDK, names of runtime files
+  uint32_t memory_mb = 256;            // DPDK memory
+  uint32_t verdicts_max = 65'536;      // per worker
+  uint32_t reports_per_second = 1000;  // Drop and Anomaly records told per worker, each
+  char instance[32] = "weir";          // file prefix of DPDK, names of runtime files
   FlowSettings flow;
   InspectSettings inspect;
   WireSettings wire[kWiresMax];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counters of one worker in shared memory. worker: rw, control: ro. Never reset while the data plane
-// runs. For each wire and in total, after the worker is idle:
+// Counters of one worker in shared memory. worker: rw, control: ro. Never reset while the data
+// plane runs. For each wire and in total, after the worker is idle:
 //   received = sent + sum of dropped + held         (injected frames are not part of it)
 #pragma once
 
@@ -20,7 +20,7 @@ struct alignas(64) PortStats {
 static_assert(sizeof(PortStats) == 64);
 
 struct alignas(64) WireStats {
-  PortStats side[2];                         // Side the frame came in by / left by
+  PortStats side[2];  // Side the frame came in by / left by
   Counter dropped_packets[kReasonCount];
   Counter dropped_bytes[kReasonCount];
   Counter would_drop_packets[kReasonCount];  // simulate mode: sent all the same
@@ -38,10 +38,10 @@ struct alignas(64) StatsPage {
   Counter inspected_bytes, inspected_packets, rule_hits;
   Counter verdicts_standing, verdicts_installed, verdicts_expired, verdicts_refused;
   Counter verdict_table_bytes;
-  Counter rule_image_generation;             // the one this worker uses
-  Counter impossible;                        // BUG(): our own broken invariants, survived
+  Counter rule_image_generation;  // the one this worker uses
+  Counter impossible;             // BUG(): our own broken invariants, survived
   Counter anomaly[static_cast<unsigned>(Anomaly::kCount)];
-  Counter cpu_ns;                            // CPU time of the worker thread, refreshed now and then
+  Counter cpu_ns;  // CPU time of the worker thread, refreshed now and then
 };
 
 }  // namespace weir

@@ -27,34 +27,34 @@ enum class Action : uint8_t {
 
 // Why a frame that came in did not leave. Names: reason_name(). New ones go before kCount.
 enum class Reason : uint8_t {
-  kNone = 0,        // it left
-  kRuleDrop,        // a rule with action drop, or the rest of the flow it blocked
-  kRuleReject,      // a rule with action reject, or the rest of the flow it blocked
-  kRuleRateLimit,   // over the rate of a rule with action ratelimit
-  kVerdictDrop,     // a verdict of the control plane or the operator
+  kNone = 0,       // it left
+  kRuleDrop,       // a rule with action drop, or the rest of the flow it blocked
+  kRuleReject,     // a rule with action reject, or the rest of the flow it blocked
+  kRuleRateLimit,  // over the rate of a rule with action ratelimit
+  kVerdictDrop,    // a verdict of the control plane or the operator
   kVerdictReject,
   kVerdictRateLimit,
-  kTxFull,          // the outgoing port did not take it
-  kTxOversize,      // longer than the outgoing port's MTU allows
-  kPortDown,        // the outgoing port has no link
+  kTxFull,      // the outgoing port did not take it
+  kTxOversize,  // longer than the outgoing port's MTU allows
+  kPortDown,    // the outgoing port has no link
   kCount
 };
 constexpr unsigned kReasonCount = static_cast<unsigned>(Reason::kCount);
 
-std::string_view mode_name(Mode m) noexcept;        // "tap" "simulate" "enforce"
-std::string_view action_name(Action a) noexcept;    // "pass" "alert" "drop" "reject" "ratelimit"
-std::string_view reason_name(Reason r) noexcept;    // "rule-drop", "tx-full", ...
+std::string_view mode_name(Mode m) noexcept;      // "tap" "simulate" "enforce"
+std::string_view action_name(Action a) noexcept;  // "pass" "alert" "drop" "reject" "ratelimit"
+std::string_view reason_name(Reason r) noexcept;  // "rule-drop", "tx-full", ...
 
 // Which flows. Every field that is set must agree; all unset matches nothing (refused on install).
 // src/dst are the flow's initiator and responder. With `either`, a flow also matches with the two
 // exchanged (ports with them): that is "everything this device does".
 struct VerdictMatch {
-  IpPrefix src{};          // bits = 0: any
+  IpPrefix src{};  // bits = 0: any
   IpPrefix dst{};
-  uint16_t src_port = 0;   // 0: any; host order
+  uint16_t src_port = 0;  // 0: any; host order
   uint16_t dst_port = 0;
-  uint16_t app = 0;        // nDPI application or master protocol id; 0: any
-  uint8_t proto = 0;       // IP protocol number; 0: any
+  uint16_t app = 0;   // nDPI application or master protocol id; 0: any
+  uint8_t proto = 0;  // IP protocol number; 0: any
   bool either = false;
   bool operator==(const VerdictMatch&) const noexcept = default;
 };
@@ -82,15 +82,15 @@ struct Verdict {
   VerdictMatch match{};
   Action action = Action::kDrop;
   Origin origin = Origin::kModel;
-  char reason[108] = {};    // why, for people; NUL-terminated
+  char reason[108] = {};  // why, for people; NUL-terminated
 };
 static_assert(sizeof(Verdict) == 208 && std::is_trivially_copyable_v<Verdict>);
 
 enum class CommandKind : uint32_t {
-  kInstall = 1,  // add, or replace the one with the same id
-  kRemove = 2,   // by verdict.id
-  kList = 3,     // report every standing verdict (VerdictReport, kStanding), then kListEnd
-  kListHits = 4, // report only those whose counters moved since the last listing
+  kInstall = 1,   // add, or replace the one with the same id
+  kRemove = 2,    // by verdict.id
+  kList = 3,      // report every standing verdict (VerdictReport, kStanding), then kListEnd
+  kListHits = 4,  // report only those whose counters moved since the last listing
 };
 
 struct VerdictCommand {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The chain link -> network -> transport. Each step takes the offset it begins at and gives the next
-// one, or stops; every read is preceded by a check against `end`, the last readable byte + 1.
+// The chain link -> network -> transport. Each step takes the offset it begins at and gives the
+// next one, or stops; every read is preceded by a check against `end`, the last readable byte + 1.
 #include "dataplane/decode/decode.h"
 
 #include <algorithm>
@@ -143,8 +143,12 @@ void read_transport(const Frame& f, uint32_t at, Headers& h) noexcept {
     return;
   }
   switch (h.proto) {
-    case kProtoTcp: read_tcp(f, at, h); break;
-    case kProtoUdp: read_udp(f, at, h); break;
+    case kProtoTcp:
+      read_tcp(f, at, h);
+      break;
+    case kProtoUdp:
+      read_udp(f, at, h);
+      break;
     case kProtoIcmp:
       if (h.ip_version == 4) read_icmp(f, at, h);
       break;
@@ -159,10 +163,11 @@ void read_transport(const Frame& f, uint32_t at, Headers& h) noexcept {
         h.payload_offset = static_cast<uint16_t>(at + 12);
       }
       break;
-    default: break;
+    default:
+      break;
   }
-  if (h.payload_bytes == 0 && !(h.proto == kProtoUdp && h.has(kHasL4) &&
-                                load_be16(f.data + at + 4) == 8)) {
+  if (h.payload_bytes == 0 &&
+      !(h.proto == kProtoUdp && h.has(kHasL4) && load_be16(f.data + at + 4) == 8)) {
     h.payload_bytes = static_cast<uint16_t>(f.end - h.payload_offset);
   }
 }
@@ -287,7 +292,8 @@ uint32_t gtp_payload(const Frame& f, uint32_t at) noexcept {
   return next == 0 ? here : 0;
 }
 
-// CAPWAP data channel (RFC 5415 section 4.3): an 802.3 or 802.11 frame; LinkNext::kNothing: neither.
+// CAPWAP data channel (RFC 5415 section 4.3): an 802.3 or 802.11 frame; LinkNext::kNothing:
+// neither.
 LinkHeader capwap_payload(const Frame& f, uint32_t at) noexcept {
   if (!f.holds(at, 8)) return {};
   const uint32_t word = load_be32(f.data + at);
@@ -312,8 +318,9 @@ LinkHeader udp_payload(const Frame& f, const Headers& h) noexcept {
   return {};
 }
 
-// An IP packet and, inside it, at most kTunnelDepthMax - 1 more (RFC 2003, RFC 4213, GTP-U, CAPWAP).
-// The innermost whole one is what Headers tells of; what only looks like a tunnel stays the outer one.
+// An IP packet and, inside it, at most kTunnelDepthMax - 1 more (RFC 2003, RFC 4213, GTP-U,
+// CAPWAP). The innermost whole one is what Headers tells of; what only looks like a tunnel stays
+// the outer one.
 void read_ip(Frame f, uint32_t at, Headers& h, unsigned depth) noexcept {
   if (!f.holds(at, 1)) return;
   const uint8_t version = f.data[at] >> 4;
@@ -415,9 +422,12 @@ void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept
   const LinkHeader l = read_link(packet.data, end, link);
   if (l.has_mac) h.flags |= kHasMac;
   switch (l.next) {
-    case LinkNext::kNothing: return;
-    case LinkNext::kIpByVersion: return read_ip(f, l.offset, h, 1);
-    case LinkNext::kEthertype: return read_ethertype(f, l.ethertype, l.offset, h, 1);
+    case LinkNext::kNothing:
+      return;
+    case LinkNext::kIpByVersion:
+      return read_ip(f, l.offset, h, 1);
+    case LinkNext::kEthertype:
+      return read_ethertype(f, l.ethertype, l.offset, h, 1);
   }
 }
 
@@ -453,7 +463,8 @@ Anomaly checksum_anomaly(const PacketView& packet, const Headers& h) noexcept {
       return sums_to_ones(add_words(l4, covered, sum)) ? Anomaly::kNone : Anomaly::kTcpBadChecksum;
     case kProtoUdp:
       return sums_to_ones(add_words(l4, covered, sum)) ? Anomaly::kNone : Anomaly::kUdpBadChecksum;
-    default: return Anomaly::kNone;
+    default:
+      return Anomaly::kNone;
   }
 }
 

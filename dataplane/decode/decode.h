@@ -8,56 +8,41 @@
 #include <cstdint>
 #include <span>
 
+#include "dataplane/base/link_type.h"
 #include "dataplane/base/packet_view.h"
 #include "dataplane/contract/event_record.h"
 
 namespace weir {
 
-constexpr unsigned kVlanTagsMax = 8;      // tags skipped; the outer two are reported
+constexpr unsigned kVlanTagsMax = 8;  // tags skipped; the outer two are reported
 constexpr unsigned kIpv6ExtensionsMax = 8;
-constexpr unsigned kTunnelDepthMax = 4;   // IP headers looked into, the outer one included
-
-// What the frame begins with. Live: always Ethernet. Captures bring others (LINKTYPE_ values in
-// brackets, https://www.tcpdump.org/linktypes.html).
-enum class LinkType : uint8_t {
-  kEthernet,    // 1
-  kRawIp,       // 101, 12, 14, 228, 229: IPv4 or IPv6 by its version
-  kNull,        // 0: 4 bytes address family in the writer's byte order
-  kLoop,        // 108: the same, big-endian
-  kLinuxSll,    // 113
-  kLinuxSll2,   // 276
-  kPpp,         // 9, 50
-  kIeee80211,   // 105
-  kRadiotap,    // 127
-  kPpi,         // 192
-  kUnknown,     // forwarded, nothing read
-};
+constexpr unsigned kTunnelDepthMax = 4;  // IP headers looked into, the outer one included
 
 enum HeaderFlag : uint32_t {
   kHasIp = 1u << 0,
-  kHasL4 = 1u << 1,          // TCP, UDP, SCTP, ICMP or ICMPv6 header is whole
-  kFragment = 1u << 2,       // any IP fragment
-  kLaterFragment = 1u << 3,  // offset > 0: no transport header in it
-  kTunnelled = 1u << 4,      // src/dst/ports are those of an inner packet
-  kIcmpError = 1u << 5,      // quotes another packet: see quoted_*
-  kOneWayIcmp = 1u << 6,     // an ICMP type without an answering type
-  kHasMac = 1u << 7,         // src_mac/dst_mac lie at data[6], data[0]
-  kAddressClaimed = 1u << 8, // ARP or ND tells an address: claim_* are set
+  kHasL4 = 1u << 1,           // TCP, UDP, SCTP, ICMP or ICMPv6 header is whole
+  kFragment = 1u << 2,        // any IP fragment
+  kLaterFragment = 1u << 3,   // offset > 0: no transport header in it
+  kTunnelled = 1u << 4,       // src/dst/ports are those of an inner packet
+  kIcmpError = 1u << 5,       // quotes another packet: see quoted_*
+  kOneWayIcmp = 1u << 6,      // an ICMP type without an answering type
+  kHasMac = 1u << 7,          // src_mac/dst_mac lie at data[6], data[0]
+  kAddressClaimed = 1u << 8,  // ARP or ND tells an address: claim_* are set
 };
 
 struct Headers {
   uint32_t flags = 0;
-  uint16_t l3_offset = 0;        // innermost IP header
-  uint16_t l3_bytes = 0;         // its packet, as its length field says and the frame holds
+  uint16_t l3_offset = 0;  // innermost IP header
+  uint16_t l3_bytes = 0;   // its packet, as its length field says and the frame holds
   uint16_t l4_offset = 0;
-  uint16_t payload_offset = 0;   // after the transport header (after IP, where none was read)
+  uint16_t payload_offset = 0;  // after the transport header (after IP, where none was read)
   uint16_t payload_bytes = 0;
   uint16_t src_port = 0, dst_port = 0;  // host order; ICMP: as in Endpoints
-  uint8_t ip_version = 0;        // 4, 6; 0: no IP
-  uint8_t proto = 0;             // transport protocol number
+  uint8_t ip_version = 0;               // 4, 6; 0: no IP
+  uint8_t proto = 0;                    // transport protocol number
   uint8_t tcp_flags = 0;
   uint8_t ttl = 0;
-  uint8_t vlan_count = 0;        // tags seen
+  uint8_t vlan_count = 0;  // tags seen
   Anomaly anomaly = Anomaly::kNone;
   uint16_t vlan[2] = {};         // outer first, without priority bits
   uint16_t fragment_offset = 0;  // bytes
@@ -86,8 +71,8 @@ void decode(std::span<const PacketView> packets, LinkType link,
             std::span<Headers> headers) noexcept;
 
 // Whether the checksums of the innermost IPv4 header and of TCP, UDP, ICMP or ICMPv6 hold; kNone if
-// they do or cannot be known (fragment, cut capture, UDP checksum 0 over IPv4). A receiver discards a
-// packet that fails, so a pattern in it proves nothing. Cost: one pass over the packet.
+// they do or cannot be known (fragment, cut capture, UDP checksum 0 over IPv4). A receiver discards
+// a packet that fails, so a pattern in it proves nothing. Cost: one pass over the packet.
 Anomaly checksum_anomaly(const PacketView& packet, const Headers& headers) noexcept;
 
 // The packet's payload as rules and parsers see it.

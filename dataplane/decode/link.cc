@@ -15,7 +15,8 @@ LinkHeader ethertype_at(uint16_t type, uint32_t offset) noexcept {
   return {.next = LinkNext::kEthertype, .ethertype = type, .offset = offset};
 }
 
-// 802.2 LLC with SNAP (RFC 1042) carries an ethertype; other LLC (STP and friends) is nothing to us.
+// 802.2 LLC with SNAP (RFC 1042) carries an ethertype; other LLC (STP and friends) is nothing to
+// us.
 LinkHeader read_llc(const uint8_t* data, uint32_t end, uint32_t at) noexcept {
   if (at > end || end - at < 8) return {};
   if (data[at] != 0xaa || data[at + 1] != 0xaa || data[at + 2] != 0x03) return {};
@@ -54,8 +55,8 @@ LinkHeader read_80211(const uint8_t* data, uint32_t end, uint32_t at,
   const bool is_protected = (flags & 0x40) != 0;
   if (type != 2 || (subtype & 4) != 0 || is_protected) return {};  // data frames with a body only
   uint32_t header = 24;
-  if ((flags & 3) == 3) header += 6;   // fourth address
-  if ((subtype & 8) != 0) header += 2;        // QoS control
+  if ((flags & 3) == 3) header += 6;                           // fourth address
+  if ((subtype & 8) != 0) header += 2;                         // QoS control
   if ((subtype & 8) != 0 && (flags & 0x80) != 0) header += 4;  // HT control
   return read_llc(data, end, at + header);
 }
@@ -86,19 +87,27 @@ LinkHeader read_tunnelled_80211(const uint8_t* data, uint32_t end) noexcept {
 
 LinkHeader read_link(const uint8_t* data, uint32_t end, LinkType link) noexcept {
   switch (link) {
-    case LinkType::kEthernet: return read_ethernet(data, end, 0);
-    case LinkType::kRawIp: return {.next = LinkNext::kIpByVersion, .offset = 0};
+    case LinkType::kEthernet:
+      return read_ethernet(data, end, 0);
+    case LinkType::kRawIp:
+      return {.next = LinkNext::kIpByVersion, .offset = 0};
     case LinkType::kNull:
-    case LinkType::kLoop: return end < 4 ? LinkHeader{} : kAfterFamily;
+    case LinkType::kLoop:
+      return end < 4 ? LinkHeader{} : kAfterFamily;
     case LinkType::kLinuxSll:
       return end < 16 ? LinkHeader{} : ethertype_at(load_be16(data + 14), 16);
     case LinkType::kLinuxSll2:
       return end < 20 ? LinkHeader{} : ethertype_at(load_be16(data), 20);
-    case LinkType::kPpp: return read_ppp(data, end);
-    case LinkType::kIeee80211: return read_80211(data, end, 0);
-    case LinkType::kRadiotap: return read_radiotap(data, end);
-    case LinkType::kPpi: return read_ppi(data, end);
-    case LinkType::kUnknown: return {};
+    case LinkType::kPpp:
+      return read_ppp(data, end);
+    case LinkType::kIeee80211:
+      return read_80211(data, end, 0);
+    case LinkType::kRadiotap:
+      return read_radiotap(data, end);
+    case LinkType::kPpi:
+      return read_ppi(data, end);
+    case LinkType::kUnknown:
+      return {};
   }
   return {};
 }

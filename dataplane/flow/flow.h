@@ -51,18 +51,18 @@ struct alignas(64) Flow {
   TimeNs last_ns = 0;
   uint16_t flags = 0;
   FlowState state = FlowState::kNew;
-  uint8_t side = 0;                    // Side of the initiator
-  uint8_t tcp_flags[2] = {};           // all seen, [0] from the initiator
+  uint8_t side = 0;           // Side of the initiator
+  uint8_t tcp_flags[2] = {};  // all seen, [0] from the initiator
   uint16_t reserved = 0;
   // second line
-  uint64_t packets[2] = {};            // [0] from the initiator
+  uint64_t packets[2] = {};  // [0] from the initiator
   uint64_t bytes[2] = {};
-  FlowId id = 0;                       // 0: the slot is free
-  uint32_t verdict_generation = 0;     // decide: the table this flow was last judged against
-  uint32_t verdict_slot = kNoSlot;     // decide
-  uint32_t classify_slot = kNoSlot;    // classify
-  uint16_t app_master = 0, app = 0;    // classify
-  uint32_t fin_seen = 0;               // bit per direction
+  FlowId id = 0;                     // 0: the slot is free
+  uint32_t verdict_generation = 0;   // decide: the table this flow was last judged against
+  uint32_t verdict_slot = kNoSlot;   // decide
+  uint32_t classify_slot = kNoSlot;  // classify
+  uint16_t app_master = 0, app = 0;  // classify
+  uint32_t fin_seen = 0;             // bit per direction
   uint32_t reserved2 = 0;
 };
 static_assert(sizeof(Flow) == 128);
@@ -70,9 +70,9 @@ static_assert(sizeof(Flow) == 128);
 // What settled flows do not touch per packet.
 struct alignas(64) FlowCold {
   TimeNs first_ns = 0;
-  TimeNs told_ns = 0;                  // features: last FlowUpdate or FlowStart
-  VerdictId verdict = 0;               // decide: last that dropped a packet
-  uint64_t dropped_packets = 0;        // decide
+  TimeNs told_ns = 0;            // features: last FlowUpdate or FlowStart
+  VerdictId verdict = 0;         // decide: last that dropped a packet
+  uint64_t dropped_packets = 0;  // decide
   uint64_t dropped_bytes = 0;
   uint32_t rule_sid = 0;               // decide: rule that blocks the rest
   uint32_t rule_rate_slot = kNoSlot;   // decide: meter of a ratelimit rule
@@ -88,16 +88,16 @@ static_assert(sizeof(FlowCold) == 128);
 // What track found out of one packet.
 enum TrackEvent : uint8_t {
   kFlowStarted = 1u << 0,
-  kFlowEstablished = 1u << 1,   // this packet is the first answer
-  kFlowRefused = 1u << 2,       // this packet (RST) refused it
-  kQuotedRefused = 1u << 3,     // an ICMP error refused the flow `quoted`
+  kFlowEstablished = 1u << 1,  // this packet is the first answer
+  kFlowRefused = 1u << 2,      // this packet (RST) refused it
+  kQuotedRefused = 1u << 3,    // an ICMP error refused the flow `quoted`
 };
 struct Tracked {
-  Flow* flow = nullptr;         // null: not IP, a later fragment, or the table is full
+  Flow* flow = nullptr;  // null: not IP, a later fragment, or the table is full
   uint32_t index = kNoFlow;
-  uint32_t quoted = kNoFlow;    // flow that an ICMP error speaks of
-  uint8_t events = 0;           // TrackEvent
-  uint8_t direction = 0;        // 0: from the initiator, 1: from the responder
+  uint32_t quoted = kNoFlow;  // flow that an ICMP error speaks of
+  uint8_t events = 0;         // TrackEvent
+  uint8_t direction = 0;      // 0: from the initiator, 1: from the responder
 };
 
 // A flow that is no longer in the table, as it was.
@@ -176,7 +176,7 @@ class FlowTable {
   static constexpr unsigned kSlots = 8;
   static constexpr uint32_t kEvictLook = 64;
   struct alignas(64) Bucket {
-    uint16_t tag[kSlots] = {};        // 0: empty
+    uint16_t tag[kSlots] = {};  // 0: empty
     uint32_t index[kSlots] = {};
   };
   static_assert(sizeof(Bucket) == 64);
@@ -185,9 +185,7 @@ class FlowTable {
     FlowId id;
     uint32_t index;
   };
-  static uint16_t tag_of(uint64_t hash) noexcept {
-    return static_cast<uint16_t>(hash >> 48) | 1u;
-  }
+  static uint16_t tag_of(uint64_t hash) noexcept { return static_cast<uint16_t>(hash >> 48) | 1u; }
   uint64_t first_bucket(uint64_t hash) const noexcept { return hash & bucket_mask_; }
   uint64_t second_bucket(uint64_t hash) const noexcept {
     return (hash ^ (uint64_t{tag_of(hash)} * 0x5bd1e995u + 1)) & bucket_mask_;
@@ -201,12 +199,12 @@ class FlowTable {
   std::unique_ptr<Bucket[]> buckets_;
   std::unique_ptr<Flow[]> flows_;
   std::unique_ptr<FlowCold[]> cold_;
-  std::unique_ptr<uint32_t[]> free_;     // stack of free slots
-  std::unique_ptr<Waiting[]> waiting_;   // FIFO, capacity_ long
+  std::unique_ptr<uint32_t[]> free_;    // stack of free slots
+  std::unique_ptr<Waiting[]> waiting_;  // FIFO, capacity_ long
   uint64_t waiting_head_ = 0, waiting_tail_ = 0;
   uint32_t free_count_;
   uint32_t size_ = 0;
-  uint32_t high_water_ = 0;              // slots from here on were never used
+  uint32_t high_water_ = 0;  // slots from here on were never used
   uint32_t sweep_at_ = 0;
   uint32_t evict_at_ = 0;
   FlowId last_id_;
@@ -227,8 +225,8 @@ struct TrackResult {
 
 // The stage. Writes tracked[i] and to `ended` the flows that this burst put an end to (reuse of a
 // closed flow's ports, expiry found at look-up, eviction), at most two per packet. Order of packets
-// within a flow is kept. It stops short before a packet that ends a flow which an earlier packet of the
-// same burst belongs to: send those first, then call again with the rest.
+// within a flow is kept. It stops short before a packet that ends a flow which an earlier packet of
+// the same burst belongs to: send those first, then call again with the rest.
 TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers,
                   uint8_t wire, FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
                   std::span<EndedFlow> ended) noexcept;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two-choice bucketed table: a key lives in one of two cache-line buckets of 8; at most half of the
-// slots are ever used, so that both being full is rarer than any other loss. Deletion clears the slot:
-// no tombstones, no rehash, no movement, hence pointers to flows stay good while they live.
+// slots are ever used, so that both being full is rarer than any other loss. Deletion clears the
+// slot: no tombstones, no rehash, no movement, hence pointers to flows stay good while they live.
 #include <algorithm>
 #include <bit>
 
@@ -116,8 +116,8 @@ bool FlowTable::is_expired(const Flow& f, TimeNs now) const noexcept {
             : f.state == FlowState::kNew       ? settings_.tcp_new_ns
                                                : settings_.tcp_closed_ns;
   } else if (f.key.proto == kProtoUdp) {
-    limit = f.state == FlowState::kEstablished ? settings_.udp_established_ns
-                                               : settings_.udp_new_ns;
+    limit =
+        f.state == FlowState::kEstablished ? settings_.udp_established_ns : settings_.udp_new_ns;
   }
   return now - f.last_ns > limit;
 }

@@ -60,7 +60,9 @@ struct Run {
 };
 
 // A later fragment does not say whose it is.
-bool has_flow(const Headers& h) noexcept { return h.has(kHasIp) && !h.has(kLaterFragment); }
+bool has_flow(const Headers& h) noexcept {
+  return h.has(kHasIp) && !h.has(kLaterFragment);
+}
 
 bool begins_anew(const Flow& f, const Headers& h) noexcept {
   // RFC 9293 section 3.6.1: a SYN on a connection that is over opens the next one.
@@ -151,8 +153,8 @@ void Run::update(size_t i, bool src_is_lo) noexcept {
   }
 }
 
-// An ICMP error that comes back for a flow without an answer refuses it: closed UDP ports, hosts and
-// networks that are not there (RFC 792 type 3, RFC 4443 type 1).
+// An ICMP error that comes back for a flow without an answer refuses it: closed UDP ports, hosts
+// and networks that are not there (RFC 792 type 3, RFC 4443 type 1).
 void Run::read_quoted(size_t i) noexcept {
   const Headers& h = headers[i];
   const bool unreachable = h.src_port == (h.proto == kProtoIcmp ? 3 : 1);
@@ -190,9 +192,9 @@ Endpoints endpoints_of(const Flow& f) noexcept {
   return e;
 }
 
-TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers, uint8_t wire,
-             FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
-             std::span<EndedFlow> ended) noexcept {
+TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers,
+                  uint8_t wire, FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
+                  std::span<EndedFlow> ended) noexcept {
   const size_t n = std::min<size_t>(packets.size(), kBurstMax);
   FlowKey keys[kBurstMax];
   uint64_t hashes[kBurstMax];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Captures on disk, for replay and tests: pcap (micro- and nanoseconds, either byte order) and pcapng
-// (any number of sections and interfaces, each with its own link type). Read here and not by libpcap
-// because replay must give back what it was given, byte for byte: a capture whose every frame passes is
-// copied block by block, comments, name tables and odd headers included, which libpcap does not keep.
+// Captures on disk, for replay and tests: pcap (micro- and nanoseconds, either byte order) and
+// pcapng (any number of sections and interfaces, each with its own link type). Read here and not by
+// libpcap because replay must give back what it was given, byte for byte: a capture whose every
+// frame passes is copied block by block, comments, name tables and odd headers included, which
+// libpcap does not keep.
 //
 // Formats: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html, -pcapng-02.html.
 #pragma once
@@ -17,16 +18,16 @@
 #include <vector>
 
 #include "dataplane/base/clock.h"
+#include "dataplane/base/link_type.h"
 #include "dataplane/base/result.h"
-#include "dataplane/decode/decode.h"
 
 namespace weir {
 
 constexpr uint32_t kCaptureFrameMax = 262'144;  // what libpcap takes as the longest frame
 
 struct CapturedFrame {
-  std::span<const uint8_t> bytes;   // what was captured of it
-  uint32_t wire_bytes = 0;          // its length on the wire
+  std::span<const uint8_t> bytes;  // what was captured of it
+  uint32_t wire_bytes = 0;         // its length on the wire
   TimeNs time_ns = 0;
   LinkType link = LinkType::kUnknown;
   uint32_t interface = 0;           // pcapng: within its section
@@ -54,8 +55,8 @@ class CaptureReader {
   std::span<const uint8_t> file_header() const noexcept { return header_; }
   std::span<const uint8_t> trailer() const noexcept { return trailer_; }  // after the last frame
   bool is_pcapng() const noexcept { return pcapng_; }
-  bool is_big_endian() const noexcept { return big_endian_; }             // of the current section
-  bool is_nanoseconds() const noexcept { return nanoseconds_; }           // pcap
+  bool is_big_endian() const noexcept { return big_endian_; }    // of the current section
+  bool is_nanoseconds() const noexcept { return nanoseconds_; }  // pcap
   uint64_t frames() const noexcept { return frames_; }
 
  private:
@@ -83,7 +84,7 @@ class CaptureReader {
   void* mapped_ = nullptr;
   size_t mapped_bytes_ = 0;
   size_t at_ = 0;
-  size_t loose_from_ = 0;             // first byte not yet handed out as before or record
+  size_t loose_from_ = 0;  // first byte not yet handed out as before or record
   uint64_t frames_ = 0;
   std::span<const uint8_t> header_, trailer_;
   std::optional<Error> error_;

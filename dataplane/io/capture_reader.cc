@@ -24,17 +24,34 @@ constexpr uint32_t kBlockBytesMax = 64u << 20;  // decryption secrets and name t
 
 LinkType link_type_of(uint32_t number) noexcept {
   switch (number & 0xffff) {
-    case 0: return LinkType::kNull;
-    case 1: return LinkType::kEthernet;
-    case 9: case 50: case 104: return LinkType::kPpp;
-    case 12: case 14: case 101: case 228: case 229: return LinkType::kRawIp;
-    case 105: return LinkType::kIeee80211;
-    case 108: return LinkType::kLoop;
-    case 113: return LinkType::kLinuxSll;
-    case 127: return LinkType::kRadiotap;
-    case 192: return LinkType::kPpi;
-    case 276: return LinkType::kLinuxSll2;
-    default: return LinkType::kUnknown;
+    case 0:
+      return LinkType::kNull;
+    case 1:
+      return LinkType::kEthernet;
+    case 9:
+    case 50:
+    case 104:
+      return LinkType::kPpp;
+    case 12:
+    case 14:
+    case 101:
+    case 228:
+    case 229:
+      return LinkType::kRawIp;
+    case 105:
+      return LinkType::kIeee80211;
+    case 108:
+      return LinkType::kLoop;
+    case 113:
+      return LinkType::kLinuxSll;
+    case 127:
+      return LinkType::kRadiotap;
+    case 192:
+      return LinkType::kPpi;
+    case 276:
+      return LinkType::kLinuxSll2;
+    default:
+      return LinkType::kUnknown;
   }
 }
 
@@ -139,10 +156,17 @@ Result<void> CaptureReader::read_file_header() {
     return {};
   }
   switch (magic) {
-    case 0xa1b2c3d4: big_endian_ = true; break;
-    case 0xa1b23c4d: big_endian_ = nanoseconds_ = true; break;
-    case 0xd4c3b2a1: break;
-    case 0x4d3cb2a1: nanoseconds_ = true; break;
+    case 0xa1b2c3d4:
+      big_endian_ = true;
+      break;
+    case 0xa1b23c4d:
+      big_endian_ = nanoseconds_ = true;
+      break;
+    case 0xd4c3b2a1:
+      break;
+    case 0x4d3cb2a1:
+      nanoseconds_ = true;
+      break;
     default:
       if (magic >> 16 == 0x1f8b) return wrong("is compressed with gzip: unpack it first");
       return wrong("is not a capture: it begins with " + hex4(bytes_.data()) +
@@ -273,7 +297,8 @@ bool CaptureReader::read_interface(std::span<const uint8_t> block) {
       for (unsigned n = 0; n < exponent && ticks < (1ull << 58); ++n) ticks *= base;
       i.ticks_per_second = ticks;
     } else if (code == 14 && length >= 8) {  // if_tsoffset, seconds
-      const uint64_t high = u32(value + (big_endian_ ? 0 : 4)), low = u32(value + (big_endian_ ? 4 : 0));
+      const uint64_t high = u32(value + (big_endian_ ? 0 : 4)),
+                     low = u32(value + (big_endian_ ? 4 : 0));
       i.offset_seconds = static_cast<int64_t>(high << 32 | low);
     }
     at += 4 + (length + 3u) / 4 * 4;

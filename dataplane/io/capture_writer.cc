@@ -20,8 +20,8 @@ void put32(std::vector<uint8_t>& out, uint32_t v, bool big_endian) {
 Result<std::unique_ptr<CaptureWriter>> CaptureWriter::create(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "wbe");
   if (file == nullptr) {
-    return fail(Error{.message = std::string("cannot be written: ") + std::strerror(errno),
-                      .file = path});
+    return fail(
+        Error{.message = std::string("cannot be written: ") + std::strerror(errno), .file = path});
   }
   return std::unique_ptr<CaptureWriter>(new CaptureWriter(path, file));
 }

@@ -24,12 +24,17 @@ class DpdkEnvironment {
   static Result<std::unique_ptr<DpdkEnvironment>> start(const Settings& settings,
                                                         std::string& note);
   ~DpdkEnvironment();
+  // Calls work(context, i) on the core of each worker i; wait() returns when all have returned.
+  void launch(void (*work)(void* context, uint32_t worker), void* context);
+  void wait();
   // Whether worker i has its core to itself (kernel command line isolcpus), so may spin.
   bool is_isolated(uint32_t worker) const noexcept { return isolated_[worker]; }
 
  private:
   DpdkEnvironment() noexcept = default;
   std::vector<bool> isolated_;
+  void (*work_)(void*, uint32_t) = nullptr;
+  void* context_ = nullptr;
 };
 
 class DpdkWire final : public WireIo {
@@ -38,8 +43,7 @@ class DpdkWire final : public WireIo {
   ~DpdkWire() override;
 
   uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override;
-  void transmit(Side from, std::span<const PacketView> packets,
-                std::span<Reason> reasons) override;
+  void transmit(Side from, std::span<const PacketView> packets, std::span<Reason> reasons) override;
   bool inject(Side side, std::span<const uint8_t> frame, TimeNs now) override;
   LinkType link() const override { return LinkType::kEthernet; }
   uint64_t missed(Side side) const override;
@@ -53,12 +57,12 @@ class DpdkWire final : public WireIo {
  private:
   struct Port {
     uint16_t id = 0;
-    uint32_t frame_bytes_max = 0;      // longest frame it sends
+    uint32_t frame_bytes_max = 0;  // longest frame it sends
     uint16_t mtu = 0;
     std::string name, driver;
     bool is_started = false;
-    std::atomic<uint64_t> missed{0};   // main: rw, worker: ro
-    std::atomic<bool> link_up{true};   // main: rw, worker: ro
+    std::atomic<uint64_t> missed{0};  // main: rw, worker: ro
+    std::atomic<bool> link_up{true};  // main: rw, worker: ro
   };
   DpdkWire() noexcept = default;
   Result<void> open_port(const Settings& settings, uint32_t wire, Side side);

@@ -2,6 +2,8 @@
 #include <bpf/libbpf.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
 #include <sched.h>
 #include <unistd.h>
@@ -71,9 +73,9 @@ Result<bool> use_hugepages(const Settings& s, std::string& note) {
   const bool use = s.hugepages != HugepagesUse::kOff && enough;
   note = use ? std::to_string(s.memory_mb) + " MB of hugepages"
              : std::to_string(s.memory_mb) + " MB of ordinary memory (" +
-                   (s.hugepages == HugepagesUse::kOff ? "hugepages are switched off"
-                                                      : std::to_string(free_mb) +
-                                                            " MB of hugepages are free") +
+                   (s.hugepages == HugepagesUse::kOff
+                        ? "hugepages are switched off"
+                        : std::to_string(free_mb) + " MB of hugepages are free") +
                    "): works, but costs speed";
   return use;
 }
@@ -96,10 +98,16 @@ Result<std::unique_ptr<DpdkEnvironment>> DpdkEnvironment::start(const Settings& 
   }
   auto huge = use_hugepages(s, note);
   if (!huge) return tl::make_unexpected(huge.error());
-  std::vector<std::string> args = {"weir-dataplane", "--lcores", lcores, "--file-prefix",
-                                   std::string("weir-") + s.instance, "-m",
-                                   std::to_string(s.memory_mb), "--no-telemetry",
-                                   "--log-level", "*:error"};
+  std::vector<std::string> args = {"weir-dataplane",
+                                   "--lcores",
+                                   lcores,
+                                   "--file-prefix",
+                                   std::string("weir-") + s.instance,
+                                   "-m",
+                                   std::to_string(s.memory_mb),
+                                   "--no-telemetry",
+                                   "--log-level",
+                                   "*:error"};
   if (*huge) {
     args.push_back("--in-memory");  // no files left behind by a kill
   } else {
@@ -129,6 +137,27 @@ Result<std::unique_ptr<DpdkEnvironment>> DpdkEnvironment::start(const Settings& 
   return env;
 }
 
-DpdkEnvironment::~DpdkEnvironment() { rte_eal_cleanup(); }
+void DpdkEnvironment::launch(void (*work)(void*, uint32_t), void* context) {
+  work_ = work;
+  context_ = context;
+  unsigned lcore = 0;
+  RTE_LCORE_FOREACH_WORKER(lcore) {
+    rte_eal_remote_launch(
+        [](void* self) {
+          const auto* env = static_cast<const DpdkEnvironment*>(self);
+          env->work_(env->context_, rte_lcore_id() - 1);
+          return 0;
+        },
+        this, lcore);
+  }
+}
+
+void DpdkEnvironment::wait() {
+  rte_eal_mp_wait_lcore();
+}
+
+DpdkEnvironment::~DpdkEnvironment() {
+  rte_eal_cleanup();
+}
 
 }  // namespace weir

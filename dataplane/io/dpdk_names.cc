@@ -44,10 +44,14 @@ Result<uint32_t> prepare_interface(const std::string& name) {
 std::string device_name(const PortSettings& port, uint32_t wire, Side side) {
   const std::string number = std::to_string(wire * 2 + index(side));
   switch (port.kind) {
-    case PortKind::kAfXdp: return "net_af_xdp" + number;
-    case PortKind::kAfPacket: return "net_af_packet" + number;
-    case PortKind::kPci: return port.name;
-    case PortKind::kVdev: break;
+    case PortKind::kAfXdp:
+      return "net_af_xdp" + number;
+    case PortKind::kAfPacket:
+      return "net_af_packet" + number;
+    case PortKind::kPci:
+      return port.name;
+    case PortKind::kVdev:
+      break;
   }
   const std::string text = port.name;
   return text.substr(0, text.find(','));

@@ -13,10 +13,10 @@ namespace weir {
 
 namespace {
 
-constexpr unsigned kMbufsPerWire = 16'384;   // two receive rings, two send rings and what is between
+constexpr unsigned kMbufsPerWire = 16'384;  // two receive rings, two send rings and what is between
 constexpr unsigned kMbufCache = 256;
 constexpr uint16_t kDescriptors = 1024;
-constexpr unsigned kSendTries = 64;          // a port that is busy for longer than this loses frames
+constexpr unsigned kSendTries = 64;  // a port that is busy for longer than this loses frames
 constexpr uint32_t kLinkHeaderBytes = 14, kTagBytes = 8;  // two tags
 // AF_XDP keeps a frame with DPDK's headers within one 4 KiB page.
 constexpr uint32_t kAfXdpMtuMax = 3'400;
@@ -28,9 +28,13 @@ uint32_t data_room_for(uint32_t mtu, bool af_xdp) {
   return af_xdp && mtu > 1500 ? kAfXdpRoomMax : room;
 }
 
-bool is_kernel_port(PortKind k) { return k == PortKind::kAfXdp || k == PortKind::kAfPacket; }
+bool is_kernel_port(PortKind k) {
+  return k == PortKind::kAfXdp || k == PortKind::kAfPacket;
+}
 
-rte_mbuf* mbuf_of(const PacketView& p) { return static_cast<rte_mbuf*>(p.handle); }
+rte_mbuf* mbuf_of(const PacketView& p) {
+  return static_cast<rte_mbuf*>(p.handle);
+}
 
 }  // namespace
 
@@ -52,9 +56,9 @@ Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w) 
   }
   std::unique_ptr<DpdkWire> self(new DpdkWire);
   const std::string pool_name = "wire" + std::to_string(w);
-  self->pool_ = rte_pktmbuf_pool_create(pool_name.c_str(), kMbufsPerWire, kMbufCache, 0,
-                                        static_cast<uint16_t>(data_room_for(mtu, af_xdp)),
-                                        SOCKET_ID_ANY);
+  self->pool_ =
+      rte_pktmbuf_pool_create(pool_name.c_str(), kMbufsPerWire, kMbufCache, 0,
+                              static_cast<uint16_t>(data_room_for(mtu, af_xdp)), SOCKET_ID_ANY);
   if (self->pool_ == nullptr) {
     return fail("no memory for the frames of wire " + std::string(wire.name) + " (" +
                 rte_strerror(rte_errno) + "): raise memory.megabytes above " +
@@ -139,8 +143,7 @@ uint16_t DpdkWire::receive(Side side, TimeNs now, std::span<PacketView> packets)
   return n;
 }
 
-void DpdkWire::transmit(Side from, std::span<const PacketView> packets,
-                        std::span<Reason> reasons) {
+void DpdkWire::transmit(Side from, std::span<const PacketView> packets, std::span<Reason> reasons) {
   const Port& out = ports_[index(other(from))];
   rte_mbuf* send[kBurstMax];
   size_t row[kBurstMax];

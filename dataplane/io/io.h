@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// A wire as a worker sees it: two ports from which bursts come and to which they go. One virtual call
-// per burst; what is behind it (DPDK ports, a capture, a test's frames) is known only here.
+// A wire as a worker sees it: two ports from which bursts come and to which they go. One virtual
+// call per burst; what is behind it (DPDK ports, a capture, a test's frames) is known only here.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "dataplane/base/link_type.h"
 #include "dataplane/base/packet_view.h"
 #include "dataplane/contract/verdict.h"
-#include "dataplane/decode/decode.h"
 
 namespace weir {
 
@@ -16,12 +16,13 @@ class WireIo {
  public:
   virtual ~WireIo() = default;
 
-  // What arrived at `side`, at most packets.size(), all of one link type; returns how many. The caller
-  // owns them until transmit. now: packet clock, for ports that do not stamp by themselves.
+  // What arrived at `side`, at most packets.size(), all of one link type; returns how many. The
+  // caller owns them until transmit. now: packet clock, for ports that do not stamp by themselves.
   virtual uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) = 0;
 
-  // Sends those of a burst received at `from` whose reason is kNone out of the other side, in order, and
-  // frees the rest. A frame that the port does not take is freed too and gets its reason written.
+  // Sends those of a burst received at `from` whose reason is kNone out of the other side, in
+  // order, and frees the rest. A frame that the port does not take is freed too and gets its reason
+  // written.
   virtual void transmit(Side from, std::span<const PacketView> packets,
                         std::span<Reason> reasons) = 0;
 

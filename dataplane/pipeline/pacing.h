@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to pipeline. A scanner sends faster than any control plane decides: while the verdict is on
-// its way, hundreds of probes would get past. So a source whose last first contacts failed one after the
-// other may have only a few unanswered at a time; further ones wait in the worker's hands until an answer
-// comes, the verdict stands, or 20 ms have passed. Whoever has no such run of failures never waits.
-// Fixed memory: a direct-mapped table of sources (a collision forgets the older) and one short queue.
+// Private to pipeline. A scanner sends faster than any control plane decides: while the verdict is
+// on its way, hundreds of probes would get past. So a source whose last first contacts failed one
+// after the other may have only a few unanswered at a time; further ones wait in the worker's hands
+// until an answer comes, the verdict stands, or 20 ms have passed. Whoever has no such run of
+// failures never waits. Fixed memory: a direct-mapped table of sources (a collision forgets the
+// older) and one short queue.
 #pragma once
 
 #include <array>
@@ -46,8 +47,8 @@ class Suspects {
   }
 
  private:
-  static constexpr unsigned kFailuresMin = 3;      // a run that an honest client rarely has
-  static constexpr unsigned kDecisionDue = 8;      // the random walk decides in fewer
+  static constexpr unsigned kFailuresMin = 3;  // a run that an honest client rarely has
+  static constexpr unsigned kDecisionDue = 8;  // the random walk decides in fewer
   static constexpr unsigned kUnansweredMax = 4;
   static constexpr TimeNs kWaitNs = 20 * kNsPerMs;
   static constexpr TimeNs kForgetNs = 10 * kNsPerSecond;
@@ -71,7 +72,7 @@ struct HeldPacket {
   PacketView packet;
   uint32_t flow = kNoFlow;  // index; id tells whether it is still that flow
   FlowId id = 0;
-  uint8_t wire = 0;         // position in the worker's wires
+  uint8_t wire = 0;  // position in the worker's wires
 };
 
 struct HeldQueue {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worker: one thread that takes bursts from its wires through every stage to completion. Owns its
-// flow table, verdicts, classifier and event writer; shares only counters, its two queues and the
-// published rules. Made on the main thread; from then on poll() is called by one thread.
+// The worker: one thread that takes bursts from its wires through every stage to completion. Owns
+// its flow table, verdicts, classifier and event writer; shares only counters, its two queues and
+// the published rules. Made on the main thread; from then on poll() is called by one thread.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,7 @@ class Worker {
   // seed: of the flow table's hash (live: random; replay: fixed).
   static Result<std::unique_ptr<Worker>> create(uint8_t index, Segment& segment,
                                                 std::vector<WorkerWire> wires,
-                                                const Published<LoadedRules>& rules,
-                                                uint64_t seed);
+                                                const Published<LoadedRules>& rules, uint64_t seed);
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
@@ -36,8 +35,8 @@ class Worker {
   };
   static Memory memory_for(const Settings& settings) noexcept;
 
-  // One round over its wires, then bounded housekeeping. Returns how many packets came in. now: packet
-  // clock.
+  // One round over its wires, then bounded housekeeping. Returns how many packets came in. now:
+  // packet clock.
   uint32_t poll(TimeNs now);
 
   // The end: tells of at most flows_max flows that still live and forgets them. false: there are

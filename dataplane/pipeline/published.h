@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One writer replaces an object that many workers are reading, and learns when the last of them has let
-// go of the old one (quiescent-state-based reclamation, as in DPDK's rte_rcu_qsbr, whose guide is worth
-// reading; ours needs no DPDK, so that replay and tests use the same). A worker acquires once per
-// burst and reports quiescent() between bursts, when it holds nothing.
+// One writer replaces an object that many workers are reading, and learns when the last of them has
+// let go of the old one (quiescent-state-based reclamation, as in DPDK's rte_rcu_qsbr, whose guide
+// is worth reading; ours needs no DPDK, so that replay and tests use the same). A worker acquires
+// once per burst and reports quiescent() between bursts, when it holds nothing.
 #pragma once
 
 #include <array>
@@ -40,7 +40,7 @@ class Quiescence {
   struct alignas(64) Seen {
     std::atomic<uint64_t> era{kAway};  // worker: rw, writer: ro
   };
-  std::atomic<uint64_t> era_{1};       // writer: rw, workers: ro
+  std::atomic<uint64_t> era_{1};  // writer: rw, workers: ro
   std::array<Seen, kWorkersMax> seen_;
 };
 

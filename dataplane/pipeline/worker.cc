@@ -9,32 +9,32 @@ namespace weir {
 namespace {
 
 constexpr uint32_t kCommandsPerPoll = 64;
-constexpr uint32_t kSweepPerPoll = 64;      // flow slots looked at for expiry
+constexpr uint32_t kSweepPerPoll = 64;  // flow slots looked at for expiry
 constexpr uint32_t kUnansweredPerPoll = 64;
-constexpr uint32_t kPublishEvery = 64;      // polls
+constexpr uint32_t kPublishEvery = 64;  // polls
 // Unique among workers and across restarts of the data plane: logs outlive both.
 FlowId first_flow_id(uint8_t worker, const Segment& segment) noexcept {
   const uint64_t epoch = segment.header().dataplane.epoch.load(std::memory_order_relaxed);
   return FlowId{worker} << 56 | (epoch & 0xff) << 48;
 }
 
-constexpr uint32_t kCpuEvery = 1024;        // polls; reading the thread's CPU clock is a system call
+constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock is a system call
 
 }  // namespace
 
 // A burst as a table: row = packet, column = what one stage found out. One per worker, reused.
 struct Worker::Burst {
-  PacketView packet[kBurstMax];      // written by io
-  Headers headers[kBurstMax];        //            decode
-  Tracked tracked[kBurstMax];        //            track
-  bool stopped[kBurstMax];           //            judge
-  bool became_known[kBurstMax];      //            classify
-  Inspect inspect[kBurstMax];        //            match_burst
-  Hits hits[kBurstMax];              //            match
-  Decision decision[kBurstMax];      //            judge, decide
-  bool held[kBurstMax];              //            hold
-  Reason reason[kBurstMax];          //            decide, then io
-  EndedFlow ended[kBurstMax * 2];    //            track
+  PacketView packet[kBurstMax];    // written by io
+  Headers headers[kBurstMax];      //            decode
+  Tracked tracked[kBurstMax];      //            track
+  bool stopped[kBurstMax];         //            judge
+  bool became_known[kBurstMax];    //            classify
+  Inspect inspect[kBurstMax];      //            match_burst
+  Hits hits[kBurstMax];            //            match
+  Decision decision[kBurstMax];    //            judge, decide
+  bool held[kBurstMax];            //            hold
+  Reason reason[kBurstMax];        //            decide, then io
+  EndedFlow ended[kBurstMax * 2];  //            track
 };
 
 struct Worker::Pacing {
@@ -64,8 +64,7 @@ Worker::~Worker() = default;
 
 Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
                                                std::vector<WorkerWire> wires,
-                                               const Published<LoadedRules>& rules,
-                                               uint64_t seed) {
+                                               const Published<LoadedRules>& rules, uint64_t seed) {
   std::unique_ptr<Worker> worker(new Worker(index, segment, std::move(wires), rules, seed));
   auto classifier = Classifier::create(worker->settings_.inspect);
   if (!classifier) return tl::make_unexpected(classifier.error());
@@ -188,7 +187,8 @@ void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, Li
     const size_t count = make_answers(b.packet[i], b.headers[i], link, answers);
     for (size_t a = 0; a < count; ++a) {
       const Side out = answers[a].to_sender ? side : other(side);
-      if (!wire.io->inject(out, {answers[a].frame, answers[a].bytes}, b.packet[i].time_ns)) continue;
+      if (!wire.io->inject(out, {answers[a].frame, answers[a].bytes}, b.packet[i].time_ns))
+        continue;
       PortStats& port = share_.stats.wire[wire.index].side[index(out)];
       port.injected_packets.add();
       port.injected_bytes.add(answers[a].bytes);
@@ -222,13 +222,13 @@ void Worker::hold(const WorkerWire& wire, size_t n) {
     const Tracked& t = b.tracked[i];
     const bool first = (t.events & kFlowStarted) != 0 && (t.flow->flags & kMidstream) == 0;
     const bool goes = b.decision[i].reason == Reason::kNone;
-    b.held[i] = goes && first && pacing && !verdicts_.is_trusted(b.decision[i]) && !pacing_->held.is_full() &&
-                !b.headers[i].dst.is_multicast() &&
+    b.held[i] = goes && first && pacing && !verdicts_.is_trusted(b.decision[i]) &&
+                !pacing_->held.is_full() && !b.headers[i].dst.is_multicast() &&
                 !pacing_->suspects.may_go(b.headers[i].src, b.packet[i].time_ns);
     if (goes && !b.held[i]) verdicts_.passed(b.packet[i], t);
     if (!b.held[i]) continue;
-    pacing_->held.add({b.packet[i], t.index, t.flow->id,
-                       static_cast<uint8_t>(&wire - wires_.data())});
+    pacing_->held.add(
+        {b.packet[i], t.index, t.flow->id, static_cast<uint8_t>(&wire - wires_.data())});
     WireStats& w = share_.stats.wire[wire.index];
     w.held_packets.add();
     w.held_bytes.add(b.packet[i].wire_bytes);

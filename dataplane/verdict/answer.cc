@@ -22,8 +22,8 @@ uint64_t add_words(const uint8_t* p, size_t bytes, uint64_t sum) noexcept {
   return bytes == 1 ? sum + (static_cast<uint64_t>(*p) << 8) : sum;
 }
 
-// Link header (tags included) of the packet, turned around if the answer goes back; then an IP header
-// for `payload` bytes of `proto`. Returns the offset of the payload, 0 if it does not fit.
+// Link header (tags included) of the packet, turned around if the answer goes back; then an IP
+// header for `payload` bytes of `proto`. Returns the offset of the payload, 0 if it does not fit.
 size_t begin(const PacketView& packet, const Headers& h, LinkType link, bool to_sender,
              uint8_t proto, size_t payload, Answer& a) noexcept {
   const size_t ip_bytes = h.ip_version == 4 ? 20 : 40;
@@ -80,8 +80,8 @@ bool make_reset(const PacketView& packet, const Headers& h, LinkType link, bool 
   tcp[13] = kTcpRst;
   const bool acks = (h.tcp_flags & kTcpAck) != 0;
   if (to_sender) {  // RFC 9293 section 3.5.2: sequence from the ACK, else acknowledge all of it
-    const uint32_t flags = ((h.tcp_flags & kTcpSyn) != 0 ? 1u : 0u) +
-                           ((h.tcp_flags & kTcpFin) != 0 ? 1u : 0u);
+    const uint32_t flags =
+        ((h.tcp_flags & kTcpSyn) != 0 ? 1u : 0u) + ((h.tcp_flags & kTcpFin) != 0 ? 1u : 0u);
     store_be32(tcp + 4, acks ? h.tcp_ack : 0);
     if (!acks) {
       store_be32(tcp + 8, h.tcp_seq + h.payload_bytes + flags);

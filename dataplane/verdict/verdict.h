@@ -18,14 +18,14 @@
 namespace weir {
 
 struct Decision {
-  Reason reason = Reason::kNone;   // enforced: anything else is not sent
-  Reason would = Reason::kNone;    // what enforce would have said; equals reason there
-  bool answer = false;             // send RST or ICMP unreachable (kReject, enforced)
-  bool settled = false;            // rules hit it, but an earlier packet of the burst had passed or
-                                   // blocked its flow: the hits count for nothing
+  Reason reason = Reason::kNone;  // enforced: anything else is not sent
+  Reason would = Reason::kNone;   // what enforce would have said; equals reason there
+  bool answer = false;            // send RST or ICMP unreachable (kReject, enforced)
+  bool settled = false;           // rules hit it, but an earlier packet of the burst had passed or
+                                  // blocked its flow: the hits count for nothing
   uint32_t verdict_slot = 0xffffffff;
-  VerdictId verdict = 0;           // that dropped it; 0: none
-  uint32_t rule_sid = 0;           // that dropped it; 0: none
+  VerdictId verdict = 0;  // that dropped it; 0: none
+  uint32_t rule_sid = 0;  // that dropped it; 0: none
 };
 
 // Receives what the control plane is to be told of verdicts.
@@ -64,8 +64,8 @@ class Verdicts {
   // Whether it is a pass verdict.
   bool is_trusted(const Decision& d) const noexcept;
 
-  // Stage. became_known[i]: the packet told what application its flow is. Writes decisions[i] and, of
-  // the flow, what its field comments say.
+  // Stage. became_known[i]: the packet told what application its flow is. Writes decisions[i] and,
+  // of the flow, what its field comments say.
   void decide(std::span<const PacketView> packets, std::span<const Headers> headers,
               std::span<const Tracked> tracked, std::span<const bool> became_known,
               std::span<const Hits> hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
@@ -101,7 +101,7 @@ class Verdicts {
   std::unique_ptr<Meters> meters_;
   std::unique_ptr<History> history_;
   uint64_t installed_ = 0, expired_ = 0, refused_ = 0;
-  uint32_t list_at_ = 0;            // position of a listing under way
+  uint32_t list_at_ = 0;  // position of a listing under way
   bool listing_ = false, listing_hits_only_ = false;
   static constexpr uint32_t kFirstHitsMax = 64;
   VerdictId first_hits_[kFirstHitsMax];
@@ -109,10 +109,10 @@ class Verdicts {
 };
 
 // Frames that answer a rejected packet, made from it: TCP RST to both ends, ICMP or ICMPv6 port
-// unreachable (RFC 792, RFC 4443 section 3.1) to the sender of anything else. None for what must not
-// be answered: RST, ICMP errors, multicast, later fragments, tunnelled packets.
+// unreachable (RFC 792, RFC 4443 section 3.1) to the sender of anything else. None for what must
+// not be answered: RST, ICMP errors, multicast, later fragments, tunnelled packets.
 struct Answer {
-  bool to_sender = false;           // leaves by the side the packet came in; else by the other
+  bool to_sender = false;  // leaves by the side the packet came in; else by the other
   uint16_t bytes = 0;
   uint8_t frame[1514];
 };

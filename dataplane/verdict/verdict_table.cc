@@ -20,11 +20,21 @@ bool is_empty(const VerdictMatch& m) noexcept {
 unsigned rank(const Verdict& v) noexcept {
   unsigned action = 0;
   switch (v.action) {
-    case Action::kPass: action = 4; break;
-    case Action::kDrop: action = 3; break;
-    case Action::kReject: action = 2; break;
-    case Action::kRateLimit: action = 1; break;
-    case Action::kAlert: action = 0; break;
+    case Action::kPass:
+      action = 4;
+      break;
+    case Action::kDrop:
+      action = 3;
+      break;
+    case Action::kReject:
+      action = 2;
+      break;
+    case Action::kRateLimit:
+      action = 1;
+      break;
+    case Action::kAlert:
+      action = 0;
+      break;
   }
   return (v.origin == Origin::kOperator ? 8 : 0) + action;
 }
@@ -110,8 +120,8 @@ uint64_t VerdictTable::hash(uint32_t shape, const VerdictMatch& key) const noexc
   const uint64_t rest = uint64_t{key.src_port} << 48 | uint64_t{key.dst_port} << 32 |
                         uint64_t{key.app} << 16 | uint64_t{key.proto} << 8 | shape;
   return hash_mix(hash_mix(w[0] ^ 0xa0761d6478bd642full, w[1] ^ 0xe7037ed1a0b428dbull) ^ rest,
-             hash_mix(w[2] ^ 0x8ebc6af09c88c6e3ull, w[3] ^ 0x589965cc75374cc3ull) ^
-                 0x1d8e4e27c47d124full) &
+                  hash_mix(w[2] ^ 0x8ebc6af09c88c6e3ull, w[3] ^ 0x589965cc75374cc3ull) ^
+                      0x1d8e4e27c47d124full) &
          chain_mask_;
 }
 

@@ -2,8 +2,8 @@
 // Private to verdict (the worker owns one through verdict.h): the standing verdicts of one worker.
 // Tuple-space search: verdicts whose match sets the same fields at the same prefix lengths share a
 // shape; a look-up is one hash probe per shape in use (two where it reads both ways), however many
-// verdicts there are. A flow keeps what it found until the table's generation moves, so a settled flow
-// pays one comparison. Everything is allocated at construction.
+// verdicts there are. A flow keeps what it found until the table's generation moves, so a settled
+// flow pays one comparison. Everything is allocated at construction.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,11 @@ struct StandingVerdict {
   Verdict verdict;
   TimeNs installed_ns = 0, first_hit_ns = 0, last_hit_ns = 0;
   uint64_t packets = 0, bytes = 0, leaked = 0;
-  uint64_t packets_listed = 0;       // at the last kListHits
-  TokenBucket meter;                 // kRateLimit per verdict
-  uint32_t next = kNoVerdict;        // in its hash chain
+  uint64_t packets_listed = 0;  // at the last kListHits
+  TokenBucket meter;            // kRateLimit per verdict
+  uint32_t next = kNoVerdict;   // in its hash chain
   uint32_t shape = 0;
-  uint32_t active_at = 0;            // position in the dense list; kNoVerdict: slot is free
+  uint32_t active_at = 0;  // position in the dense list; kNoVerdict: slot is free
   bool leaked_saturated = false;
 };
 
@@ -66,28 +66,30 @@ class VerdictTable {
 
  private:
   struct Shape {
-    VerdictMatch mask{};   // which fields count: prefix bits as they are, else 0 or all ones
+    VerdictMatch mask{};  // which fields count: prefix bits as they are, else 0 or all ones
     uint32_t users = 0;
   };
   static VerdictMatch shape_of(const VerdictMatch& m) noexcept;
-  static VerdictMatch keyed(const VerdictMatch& shape, const VerdictSubject& s, uint16_t app) noexcept;
+  static VerdictMatch keyed(const VerdictMatch& shape, const VerdictSubject& s,
+                            uint16_t app) noexcept;
   uint64_t hash(uint32_t shape, const VerdictMatch& key) const noexcept;
   uint32_t shape_slot(const VerdictMatch& shape) noexcept;
   uint32_t best(uint32_t a, uint32_t b) const noexcept;
-  uint32_t probe(uint32_t shape, const VerdictMatch& key, TimeNs now, uint32_t so_far) const noexcept;
+  uint32_t probe(uint32_t shape, const VerdictMatch& key, TimeNs now,
+                 uint32_t so_far) const noexcept;
 
   uint32_t capacity_;
   uint64_t chain_mask_;
   std::unique_ptr<StandingVerdict[]> entries_;
-  std::unique_ptr<uint32_t[]> chains_;        // heads by match hash
-  std::unique_ptr<uint32_t[]> id_chains_;     // heads by id
+  std::unique_ptr<uint32_t[]> chains_;     // heads by match hash
+  std::unique_ptr<uint32_t[]> id_chains_;  // heads by id
   std::unique_ptr<uint32_t[]> id_next_;
   std::unique_ptr<uint32_t[]> free_;
-  std::unique_ptr<uint32_t[]> active_;        // dense list of used slots
+  std::unique_ptr<uint32_t[]> active_;  // dense list of used slots
   Shape shapes_[kShapesMax];
   uint32_t free_count_;
   uint32_t size_ = 0;
-  uint32_t shapes_used_ = 0;                  // highest shape in use + 1
+  uint32_t shapes_used_ = 0;  // highest shape in use + 1
   uint32_t sweep_at_ = 0;
   uint32_t generation_ = 1;
 };

@@ -26,19 +26,27 @@ VerdictSubject subject_of(const Headers& h) noexcept {
 
 Reason verdict_reason(Action a) noexcept {
   switch (a) {
-    case Action::kDrop: return Reason::kVerdictDrop;
-    case Action::kReject: return Reason::kVerdictReject;
-    case Action::kRateLimit: return Reason::kVerdictRateLimit;
-    default: return Reason::kNone;
+    case Action::kDrop:
+      return Reason::kVerdictDrop;
+    case Action::kReject:
+      return Reason::kVerdictReject;
+    case Action::kRateLimit:
+      return Reason::kVerdictRateLimit;
+    default:
+      return Reason::kNone;
   }
 }
 
 Reason rule_reason(Action a) noexcept {
   switch (a) {
-    case Action::kDrop: return Reason::kRuleDrop;
-    case Action::kReject: return Reason::kRuleReject;
-    case Action::kRateLimit: return Reason::kRuleRateLimit;
-    default: return Reason::kNone;
+    case Action::kDrop:
+      return Reason::kRuleDrop;
+    case Action::kReject:
+      return Reason::kRuleReject;
+    case Action::kRateLimit:
+      return Reason::kRuleRateLimit;
+    default:
+      return Reason::kNone;
   }
 }
 
@@ -104,7 +112,9 @@ uint64_t Verdicts::bytes_for(uint32_t verdicts_max) noexcept {
          kRuleMeters * (sizeof(TokenBucket) + sizeof(uint64_t));
 }
 
-uint32_t Verdicts::standing() const noexcept { return table_->size(); }
+uint32_t Verdicts::standing() const noexcept {
+  return table_->size();
+}
 
 VerdictReport Verdicts::make_report(const StandingVerdict& e, ReportKind kind,
                                     TimeNs now) const noexcept {
@@ -198,8 +208,7 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   }
 }
 
-void Verdicts::judge_flow(Flow& f, const PacketView& packet, const Headers&,
-                          Decision& d) noexcept {
+void Verdicts::judge_flow(Flow& f, const PacketView& packet, const Headers&, Decision& d) noexcept {
   const bool known = f.verdict_generation == table_->generation();
   const bool stale = known && f.verdict_slot != kNoVerdict &&
                      table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns;
@@ -229,8 +238,7 @@ bool Verdicts::is_stopped(const Decision& d) const noexcept {
 }
 
 bool Verdicts::is_trusted(const Decision& d) const noexcept {
-  return d.verdict_slot != kNoVerdict &&
-         table_->at(d.verdict_slot).verdict.action == Action::kPass;
+  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).verdict.action == Action::kPass;
 }
 
 Reason Verdicts::by_verdict(const PacketView& packet, FlowCold* cold, Decision& d,
@@ -292,8 +300,8 @@ Reason Verdicts::by_rules(const PacketView& packet, const Hits& hits, const Load
     } else {
       reason = rule_reason(rule.action);
       if (reason != Reason::kNone && f != nullptr && mode != Mode::kTap) {
-        f->flags = static_cast<uint16_t>((f->flags | kBlockedByRule) &
-                                         ~(kWantsClassify | kWantsMatch));
+        f->flags =
+            static_cast<uint16_t>((f->flags | kBlockedByRule) & ~(kWantsClassify | kWantsMatch));
         c->rule_sid = rule.sid;
         c->rule_action = rule.action;
       }

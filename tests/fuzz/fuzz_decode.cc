@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a frame of any link type: decode, track, judge and answer never read outside, and what
-// Headers says lies within the frame. First byte: link type; second: bit 0, cut capture.
+// Any bytes as a frame of any link type: decode, track, judge and answer never read outside, and
+// what Headers says lies within the frame. First byte: link type; second: bit 0, cut capture.
 #include <cstddef>
 #include <memory>
 
@@ -19,11 +19,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static TrackStats stats;
   static TimeNs now = 1;
   if (size < 2) return 0;
-  const auto link = static_cast<LinkType>(data[0] % (static_cast<unsigned>(LinkType::kUnknown) + 1));
+  const auto link =
+      static_cast<LinkType>(data[0] % (static_cast<unsigned>(LinkType::kUnknown) + 1));
   const auto bytes = static_cast<uint32_t>(size - 2);
   const auto copy = std::make_unique<uint8_t[]>(bytes);  // exactly as long: ASan sees one byte more
   std::copy_n(data + 2, bytes, copy.get());
-  const PacketView p{.data = copy.get(), .bytes = bytes, .wire_bytes = bytes + (data[1] & 1u),
+  const PacketView p{.data = copy.get(),
+                     .bytes = bytes,
+                     .wire_bytes = bytes + (data[1] & 1u),
                      .time_ns = now += kNsPerMs};
   Headers h;
   decode_packet(p, link, h);

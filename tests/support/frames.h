@@ -69,12 +69,15 @@ class Frame {
     return *this;
   }
   Frame& u16(uint16_t v) { return raw({v >> 8, v & 0xff}); }
-  Frame& u32(uint32_t v) { return u16(static_cast<uint16_t>(v >> 16)).u16(static_cast<uint16_t>(v)); }
+  Frame& u32(uint32_t v) {
+    return u16(static_cast<uint16_t>(v >> 16)).u16(static_cast<uint16_t>(v));
+  }
   Frame& at(size_t offset, uint8_t v) {
     bytes_[offset] = v;
     return *this;
   }
-  // Fills lengths and checksums of the last IP layer. checksum_at: within the transport header; 0: none.
+  // Fills lengths and checksums of the last IP layer. checksum_at: within the transport header; 0:
+  // none.
   Frame& seal(size_t checksum_at = 0) {
     const auto l3_bytes = static_cast<uint16_t>(bytes_.size() - l3_);
     if (v4_) {

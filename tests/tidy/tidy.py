@@ -92,7 +92,8 @@ def project_finding(root, path, folder, target):
         return f'may not include {other} ("{target}")'
     if not (pathlib.Path(root) / target).exists():
         return f'"{target}" is not a path from the root of the project'
-    public = other in house.OPEN_FOLDERS or os.path.basename(target) == os.path.basename(other) + '.h'
+    public = other in house.OPEN_FOLDERS or target in house.MORE_PUBLIC
+    public = public or os.path.basename(target) == os.path.basename(other) + '.h'
     if not own and not public and not within(folder, house.SEES_PRIVATE):
         return f'"{target}" is private to {other}: include "{other}/{os.path.basename(other)}.h"'
     return None

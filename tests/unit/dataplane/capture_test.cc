@@ -43,8 +43,8 @@ void block(Bytes& out, uint32_t type, Bytes body, bool big) {
   put(out, static_cast<uint32_t>(body.size() + 12), 4, big);
 }
 
-// A section with a comment block, two interfaces (Ethernet in microseconds, raw IP in nanoseconds), two
-// packets and something unknown at the end.
+// A section with a comment block, two interfaces (Ethernet in microseconds, raw IP in nanoseconds),
+// two packets and something unknown at the end.
 Bytes pcapng(bool big) {
   Bytes b, section, ethernet, raw;
   put(section, 0x1a2b3c4d, 4, big);
@@ -118,13 +118,16 @@ TEST(Capture, ACutPacketIsTheLastThingNotAllOfIt) {
   EXPECT_TRUE(r->next());
   EXPECT_FALSE(r->next());
   ASSERT_TRUE(r->error());
-  EXPECT_EQ(r->error()->text(),
-            "cut.pcap: byte 45, after 1 good packet: the next packet is cut short: 4 of its 6 bytes "
-            "are there");
+  EXPECT_EQ(
+      r->error()->text(),
+      "cut.pcap: byte 45, after 1 good packet: the next packet is cut short: 4 of its 6 bytes "
+      "are there");
 }
 
 TEST(Capture, ForeignFilesAreNamedAsSuch) {
-  const std::string elf("\x7f" "ELF and more than 24 bytes of something else");
+  const std::string elf(
+      "\x7f"
+      "ELF and more than 24 bytes of something else");
   auto r = CaptureReader::over({reinterpret_cast<const uint8_t*>(elf.data()), elf.size()}, "a.out");
   ASSERT_FALSE(r);
   EXPECT_NE(r.error().text().find("a.out: is not a capture: it begins with 7f 45 4c 46"),
@@ -133,8 +136,9 @@ TEST(Capture, ForeignFilesAreNamedAsSuch) {
 
 class Copy : public ::testing::Test {
  public:
-  Copy() : path_(std::filesystem::temp_directory_path() /
-                 ("weir-capture-test-" + std::to_string(getpid()))) {}
+  Copy()
+      : path_(std::filesystem::temp_directory_path() /
+              ("weir-capture-test-" + std::to_string(getpid()))) {}
   ~Copy() override { std::filesystem::remove(path_); }
   // Copies `source`, leaving out the frames whose number is in `without`.
   Bytes run(const Bytes& source, int without, bool add) {
@@ -155,7 +159,8 @@ class Copy : public ::testing::Test {
 
 TEST_F(Copy, WhatPassesWholeIsTheSameFile) {
   for (const bool big : {false, true}) {
-    EXPECT_EQ(run(pcap(big, false, {"a", "bb", "ccc"}), -1, false), pcap(big, false, {"a", "bb", "ccc"}));
+    EXPECT_EQ(run(pcap(big, false, {"a", "bb", "ccc"}), -1, false),
+              pcap(big, false, {"a", "bb", "ccc"}));
     EXPECT_EQ(run(pcapng(big), -1, false), pcapng(big));
   }
 }

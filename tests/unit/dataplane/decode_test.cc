@@ -31,8 +31,13 @@ TEST(Decode, EmptyUdpHasNoPayloadEvenWithPadding) {
 }
 
 TEST(Decode, QinQTellsOuterThenInnerTag) {
-  const Headers h = Frame().ethernet(0x88a8).vlan(100, 0x8100).vlan(7).ipv4("1.1.1.1", "2.2.2.2")
-                        .tcp(1, 2, kTcpAck).headers();
+  const Headers h = Frame()
+                        .ethernet(0x88a8)
+                        .vlan(100, 0x8100)
+                        .vlan(7)
+                        .ipv4("1.1.1.1", "2.2.2.2")
+                        .tcp(1, 2, kTcpAck)
+                        .headers();
   EXPECT_EQ(h.vlan_count, 2);
   EXPECT_EQ(h.vlan[0], 100);
   EXPECT_EQ(h.vlan[1], 7);
@@ -80,8 +85,8 @@ TEST(Decode, InnerPacketOfIpInIpAndOf6in4) {
 TEST(Decode, IcmpErrorTellsWhatItQuotes) {
   const Frame quoted = Frame().ipv4("10.0.0.9", "10.0.0.2", kProtoUdp).udp(4000, 161, "abc");
   const std::string rest(quoted.bytes().begin(), quoted.bytes().end());
-  const Headers h = Frame().ethernet().ipv4("10.0.0.2", "10.0.0.9", kProtoIcmp)
-                        .icmp(3, 3, rest).headers();
+  const Headers h =
+      Frame().ethernet().ipv4("10.0.0.2", "10.0.0.9", kProtoIcmp).icmp(3, 3, rest).headers();
   EXPECT_TRUE(h.has(kIcmpError));
   EXPECT_EQ(to_string(h.quoted_dst), "10.0.0.2");
   EXPECT_EQ(h.quoted_dst_port, 161);
@@ -99,8 +104,11 @@ TEST(Decode, IcmpEchoMapsToTheTypeOfItsAnswer) {
 }
 
 TEST(Decode, ArpSenderClaimsItsAddress) {
-  const Headers h = Frame().ethernet(0x0806).raw({0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0,
-                                                  0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2}).headers();
+  const Headers h = Frame()
+                        .ethernet(0x0806)
+                        .raw({0,  1, 8, 0, 6, 4, 0, 1, 2, 0, 0,  0, 0, 1,
+                              10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2})
+                        .headers();
   EXPECT_TRUE(h.has(kAddressClaimed));
   EXPECT_EQ(to_string(h.claim_address), "10.0.0.1");
   EXPECT_EQ(h.claim_mac, (MacAddress{2, 0, 0, 0, 0, 1}));
@@ -119,17 +127,24 @@ TEST(Decode, WrongChecksumsAreNamed) {
 
 // Whatever the cut, nothing is read past it (ASan watches) and offsets stay inside.
 TEST(Decode, EveryPrefixOfEveryFrameIsSafe) {
-  const Frame frames[] = {
-      Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2").tcp(1, 2, kTcpSyn, "abc"),
-      Frame().ethernet(0x8100).vlan(3, 0x86dd).ipv6("fd00::1", "fd00::2", 0)
-          .raw({kProtoUdp, 0, 0, 0, 0, 0, 0, 0}).udp(1, 2, "x"),
-      Frame().ethernet(0x8847).raw({0, 0, 0x10, 64, 0, 0, 0x21, 64}).ipv4("1.1.1.1", "2.2.2.2")
-          .tcp(1, 2, kTcpSyn)};
+  const Frame frames[] = {Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2").tcp(1, 2, kTcpSyn, "abc"),
+                          Frame()
+                              .ethernet(0x8100)
+                              .vlan(3, 0x86dd)
+                              .ipv6("fd00::1", "fd00::2", 0)
+                              .raw({kProtoUdp, 0, 0, 0, 0, 0, 0, 0})
+                              .udp(1, 2, "x"),
+                          Frame()
+                              .ethernet(0x8847)
+                              .raw({0, 0, 0x10, 64, 0, 0, 0x21, 64})
+                              .ipv4("1.1.1.1", "2.2.2.2")
+                              .tcp(1, 2, kTcpSyn)};
   for (const Frame& f : frames) {
     for (size_t n = 0; n <= f.bytes().size(); ++n) {
       const std::vector<uint8_t> cut(f.bytes().begin(), f.bytes().begin() + static_cast<long>(n));
       for (int link = 0; link <= static_cast<int>(LinkType::kUnknown); ++link) {
-        const PacketView v{.data = cut.data(), .bytes = static_cast<uint32_t>(n),
+        const PacketView v{.data = cut.data(),
+                           .bytes = static_cast<uint32_t>(n),
                            .wire_bytes = static_cast<uint32_t>(f.bytes().size())};
         Headers h;
         decode_packet(v, static_cast<LinkType>(link), h);

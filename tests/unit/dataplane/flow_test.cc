@@ -71,7 +71,8 @@ TEST(Track, ResetToASynIsARefusalAndTheNextSynIsAnotherFlow) {
 
 TEST(Track, AnIcmpUnreachableRefusesTheFlowItQuotes) {
   Tracker t(64);
-  const Frame probe = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2", kProtoUdp).udp(4000, 161, "q");
+  const Frame probe =
+      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2", kProtoUdp).udp(4000, 161, "q");
   const uint32_t index = t.see(probe, kS).index;
   const std::string quoted(probe.bytes().begin() + 14, probe.bytes().end());
   const Tracked error = t.see(
@@ -132,8 +133,8 @@ TEST(Track, ABurstStopsBeforeAPacketThatEndsAFlowOfTheBurst) {
   }
   const TrackResult first = track(p, h, 0, t.table, t.stats, out, t.ended_room);
   EXPECT_EQ(first.packets, 1u);
-  const TrackResult rest = track({p + 1, 1}, {h + 1, 1}, 0, t.table, t.stats, {out + 1, 1},
-                                 t.ended_room);
+  const TrackResult rest =
+      track({p + 1, 1}, {h + 1, 1}, 0, t.table, t.stats, {out + 1, 1}, t.ended_room);
   EXPECT_EQ(rest.packets, 1u);
   EXPECT_EQ(rest.ended, 1u);
 }

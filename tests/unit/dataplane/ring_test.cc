@@ -31,7 +31,10 @@ TEST(SpscByteRing, RecordsOfAllLengthsComeOutWholeAndInOrder) {
       r.number = n;
       r.bytes = static_cast<uint16_t>(8 + 8 * (n % 30));
       for (uint64_t& w : r.body) w = n;
-      if (ring.push(&r, r.bytes)) ++n; else std::this_thread::yield();
+      if (ring.push(&r, r.bytes))
+        ++n;
+      else
+        std::this_thread::yield();
     }
   });
   SpscByteRing ring(&indexes, data, sizeof data);
@@ -82,13 +85,19 @@ TEST(SpscMailbox, CommandsComeOutInOrderAndFullRefuses) {
   auto mailbox = std::make_unique<SpscMailbox<uint64_t, 16>>();
   std::thread producer([&] {
     for (uint64_t n = 0; n < 100'000;) {
-      if (mailbox->push(n)) ++n; else std::this_thread::yield();
+      if (mailbox->push(n))
+        ++n;
+      else
+        std::this_thread::yield();
     }
   });
   bool good = true;
   for (uint64_t expected = 0; expected < 100'000;) {
     uint64_t got = 0;
-    if (mailbox->pop(got)) good = good && got == expected++; else std::this_thread::yield();
+    if (mailbox->pop(got))
+      good = good && got == expected++;
+    else
+      std::this_thread::yield();
   }
   producer.join();
   EXPECT_TRUE(good);

@@ -14,7 +14,9 @@ namespace {
 using testing::Frame;
 constexpr TimeNs kS = kNsPerSecond;
 
-IpPrefix prefix(const char* text) { return *parse_ip_prefix(text); }
+IpPrefix prefix(const char* text) {
+  return *parse_ip_prefix(text);
+}
 
 Verdict verdict(VerdictId id, const char* src, const char* dst, Action action = Action::kDrop) {
   Verdict v;
@@ -66,7 +68,8 @@ TEST(VerdictTable, OperatorsPassBeatsAModelsDropAndExpiryEndsBoth) {
 TEST(VerdictTable, RefusesWhatMatchesEverything) {
   VerdictTable t(4);
   EXPECT_EQ(t.install(verdict(1, "", ""), 0), kNoVerdict);
-  for (VerdictId id = 1; id <= 4; ++id) EXPECT_NE(t.install(verdict(id, "10.0.0.1", ""), 0), kNoVerdict);
+  for (VerdictId id = 1; id <= 4; ++id)
+    EXPECT_NE(t.install(verdict(id, "10.0.0.1", ""), 0), kNoVerdict);
   EXPECT_EQ(t.install(verdict(5, "10.0.0.1", ""), 0), kNoVerdict);
   EXPECT_NE(t.install(verdict(2, "10.0.0.2", ""), 0), kNoVerdict) << "replacing needs no room";
 }
@@ -96,8 +99,8 @@ TEST(VerdictTable, AgreesWithALinearScan) {
       list.push_back(v);
     }
     for (int n = 0; n < 10; ++n) {
-      const VerdictSubject s = subject(address().c_str(), address().c_str(),
-                                       static_cast<uint16_t>(1 + random() % 3));
+      const VerdictSubject s =
+          subject(address().c_str(), address().c_str(), static_cast<uint16_t>(1 + random() % 3));
       VerdictId best = 0;
       for (const Verdict& v : list) {
         if (matches(v.match, s)) best = std::max(best, v.id);  // equal standing: the newest
@@ -123,8 +126,8 @@ TEST(TokenBucket, LetsTheRateThroughAndNotMore) {
   EXPECT_NEAR(passed, 1000, 12);
 }
 
-// Through the stages: installed, it stops the packets of a flow that is already established, counts what
-// passed between the deciding packet and the installation, and goes when it expires.
+// Through the stages: installed, it stops the packets of a flow that is already established, counts
+// what passed between the deciding packet and the installation, and goes when it expires.
 class Stage : public ::testing::Test, public VerdictReports {
  public:
   void report(const VerdictReport& r) override { reports.push_back(r); }
@@ -188,7 +191,10 @@ TEST_F(Stage, AListingReportsEveryStandingVerdictThenItsEnd) {
 }
 
 TEST(Answers, ResetIsWhatBothEndsAccept) {
-  const Frame f = Frame().ethernet(0x8100).vlan(5).ipv4("10.0.0.1", "10.0.0.2")
+  const Frame f = Frame()
+                      .ethernet(0x8100)
+                      .vlan(5)
+                      .ipv4("10.0.0.1", "10.0.0.2")
                       .tcp(1000, 80, kTcpAck | kTcpPsh, "hello", 500, 900);
   Answer answers[2];
   ASSERT_EQ(make_answers(f.view(), f.headers(), LinkType::kEthernet, answers), 2u);
@@ -208,7 +214,8 @@ TEST(Answers, NothingAnswersAResetAnErrorOrMulticast) {
   Answer answers[2];
   const Frame rst = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2, kTcpRst);
   EXPECT_EQ(make_answers(rst.view(), rst.headers(), LinkType::kEthernet, answers), 0u);
-  const Frame multicast = Frame().ethernet().ipv4("10.0.0.1", "224.0.0.1", kProtoUdp).udp(1, 2, "x");
+  const Frame multicast =
+      Frame().ethernet().ipv4("10.0.0.1", "224.0.0.1", kProtoUdp).udp(1, 2, "x");
   EXPECT_EQ(make_answers(multicast.view(), multicast.headers(), LinkType::kEthernet, answers), 0u);
   const Frame udp = Frame().ethernet(0x86dd).ipv6("fd00::1", "fd00::2", kProtoUdp).udp(1, 2, "x");
   ASSERT_EQ(make_answers(udp.view(), udp.headers(), LinkType::kEthernet, answers), 1u);

@@ -20,8 +20,12 @@ std::atomic<uint64_t> allocations{0};
   if (void* p = std::malloc(n)) return p;
   throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept {
+  std::free(p);
+}
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept {
+  std::free(p);
+}
 
 namespace weir {
 namespace {
@@ -32,7 +36,7 @@ class MemoryWire final : public WireIo {
  public:
   uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override {
     uint16_t n = 0;
-    for (auto& queue = in[index(side)]; n < packets.size() && n < queue.size(); ++n) {
+    for (auto& queue = in [index(side)]; n < packets.size() && n < queue.size(); ++n) {
       packets[n] = queue[n]->view(now, side);
     }
     in[index(side)].erase(in[index(side)].begin(), in[index(side)].begin() + n);
@@ -193,8 +197,8 @@ TEST_F(WorkerTest, AFullRingLosesRecordsCountedAndNoPacket) {
   EXPECT_EQ(s.events_written.get() + s.events_lost.get(), flood.size());
 }
 
-// With a control plane there, a source whose first contacts fail has only a few unanswered at a time; the
-// rest waits, is dropped when a verdict comes, or goes when it does not.
+// With a control plane there, a source whose first contacts fail has only a few unanswered at a
+// time; the rest waits, is dropped when a verdict comes, or goes when it does not.
 TEST_F(WorkerTest, ProbesOfAFailingSourceWaitForTheVerdict) {
   start(Mode::kEnforce);
   segment->header().control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));

@@ -76,8 +76,9 @@ def build_tree(root, tree):
 def with_build(root):
     build = os.path.join(root, 'build')
     os.makedirs(build, exist_ok=True)
-    commands = [{'directory': build, 'file': '../dataplane/decode/decode.cc',
-                 'command': f'c++ -std=c++20 -I{root} -o x.o -MD -MF x.d -c ../dataplane/decode/decode.cc'}]
+    commands = [{'directory': build, 'file': f'../{source}',
+                 'command': f'c++ -std=c++20 -I{root} -o x.o -MD -MF x.d -c ../{source}'}
+                for source in ('dataplane/decode/decode.cc', 'control/detect/detect.cc')]
     pathlib.Path(build, 'compile_commands.json').write_text(json.dumps(commands))
     return build
 

@@ -105,3 +105,5 @@ BENCHMARK(BM_JudgeAndDecide)->Arg(0)->Arg(65536);
 
 }  // namespace
 }  // namespace weir
+
+BENCHMARK_MAIN();

@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view kHugepages[] = {"auto", "off", "required"};
 constexpr std::string_view kIdle[] = {"auto", "sleep", "spin"};
 constexpr std::string_view kChecksums[] = {"ignore", "verify"};
+constexpr std::string_view kOffOn[] = {"off", "on"};
 constexpr std::string_view kBadRules[] = {"refuse", "skip"};
 constexpr std::string_view kEveTypes[] = {"alert", "drop", "flow", "stats", "anomaly"};
 constexpr unsigned kListMax = 4096;  // entries of any list or map in the file
@@ -418,6 +419,9 @@ void add_response(std::vector<Row>& rows) {
   rows.push_back(on_off(
       "respond.enabled", "models may block; false: only the operator",
       [](Config & c) -> auto& { return c.respond.enabled; }));
+  rows.push_back(choice(
+      "respond.pace_suspects", "first contacts of a failing source wait for the verdict", kOffOn,
+      [](Config & c) -> auto& { return c.settings.pace_suspects; }));
   rows.push_back(duration(
       "respond.duration", "doubles with each repeat", kNsPerSecond, 90 * kDay,
       [](Config & c) -> auto& { return c.respond.duration_ns; }));

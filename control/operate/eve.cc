@@ -191,6 +191,15 @@ std::string_view EveLines::anomaly(const AnomalyRecord& r) {
   return finish();
 }
 
+void EveLines::write_stamps(const Stamps& s) {
+  if (s.packet_in_ns != 0) json_.field("packet_in", timestamp_text(s.packet_in_ns));
+  if (s.decided_ns != 0) json_.field("decided", timestamp_text(s.decided_ns));
+  if (s.enforced_ns == 0) return;
+  json_.field("enforced", timestamp_text(s.enforced_ns));
+  json_.field("time_to_block_us", (s.enforced_ns - s.packet_in_ns) / kNsPerUs);
+  json_.field("leaked_packets", s.leaked_packets);
+}
+
 std::string_view EveLines::rule_alert(const RuleHit& r, const CatalogRule* rule) {
   begin(r.header.time_ns, r.flow, "alert", r.header.wire, r.ends);
   if (numbers_ == PacketNumbers::kCapture) json_.field("pcap_cnt", r.packet_number);
@@ -222,6 +231,12 @@ std::string_view EveLines::rule_alert(const RuleHit& r, const CatalogRule* rule)
     }
     json_.close();
   }
+  // A rule decides in the worker, on the packet itself: it never leaves, so nothing leaks.
+  const TimeNs at = r.header.time_ns;
+  json_.open("weir");
+  json_.field("kind", "rule");
+  write_stamps({at, at, r.enforced != 0 ? at : 0, 0});
+  json_.close();
   return finish();
 }
 
@@ -244,13 +259,7 @@ std::string_view EveLines::model_alert(const Alert& a, std::string_view response
   json_.field("device", to_string(a.device));
   json_.field("score", a.score);
   write_reasons(json_, a.reasons);
-  if (a.packet_in_ns != 0) json_.field("packet_in", timestamp_text(a.packet_in_ns));
-  if (a.decided_ns != 0) json_.field("decided", timestamp_text(a.decided_ns));
-  if (a.enforced_ns != 0) {
-    json_.field("enforced", timestamp_text(a.enforced_ns));
-    json_.field("time_to_block_us", (a.enforced_ns - a.packet_in_ns) / kNsPerUs);
-    json_.field("leaked_packets", a.leaked_packets);
-  }
+  write_stamps({a.packet_in_ns, a.decided_ns, a.enforced_ns, a.leaked_packets});
   if (a.action != 0) json_.field("action_id", a.action);
   if (!response.empty()) json_.field("response", response);
   json_.close();

@@ -46,6 +46,12 @@ class EveLines {
   const AppNames& names() const { return segment_.app_names(); }
 
  private:
+  // When the deciding packet came in, when it was decided, when it took effect; 0: did not happen.
+  struct Stamps {
+    TimeNs packet_in_ns, decided_ns, enforced_ns;
+    uint64_t leaked_packets;
+  };
+  void write_stamps(const Stamps& stamps);
   void begin(TimeNs time_ns, FlowId flow, std::string_view type, uint8_t wire, const Endpoints& e);
   std::string_view finish();
 

@@ -2,7 +2,7 @@
 // Private to pipeline. A scanner sends faster than any control plane decides: while the verdict is
 // on its way, hundreds of probes would get past. So a source whose last first contacts failed one
 // after the other may have only a few unanswered at a time; further ones wait in the worker's hands
-// until an answer comes, the verdict stands, or 20 ms have passed. Whoever has no such run of
+// until an answer comes, the verdict stands, or 50 ms have passed. Whoever has no such run of
 // failures never waits. Fixed memory: a direct-mapped table of sources (a collision forgets the
 // older) and one short queue.
 #pragma once
@@ -50,7 +50,7 @@ class Suspects {
   static constexpr unsigned kFailuresMin = 3;  // a run that an honest client rarely has
   static constexpr unsigned kDecisionDue = 8;  // the random walk decides in fewer
   static constexpr unsigned kUnansweredMax = 4;
-  static constexpr TimeNs kWaitNs = 20 * kNsPerMs;
+  static constexpr TimeNs kWaitNs = 50 * kNsPerMs;
   static constexpr TimeNs kForgetNs = 10 * kNsPerSecond;
   struct Suspect {
     IpAddress source{};

@@ -248,7 +248,7 @@ TEST_F(WorkerTest, WhatWaitsGoesByItselfWhenNoVerdictComes) {
   for (int i = 5; i < 20; ++i) wire.in[0].push_back(&probes[i]);
   worker->poll(now);
   EXPECT_EQ(stats().held_packets.get(), 11u);
-  for (int ms = 0; ms < 100; ++ms) worker->poll(now += kNsPerMs);
+  for (int ms = 0; ms < 300; ++ms) worker->poll(now += kNsPerMs);
   expect_balanced();
   EXPECT_EQ(stats().held_packets.get(), 0u);
   EXPECT_EQ(wire.sent[0], 20u);

@@ -12,7 +12,7 @@ sys.path[:0] = [str(PROJECT / 'appliance' / 'lab'), str(PROJECT / 'tests' / 'sup
 
 import lab as labs            # noqa: E402
 import services               # noqa: E402
-from appliance import Appliance  # noqa: E402
+from appliance import Appliance, program  # noqa: E402
 
 failures = []
 
@@ -38,6 +38,8 @@ def wire(attacker=False, serve=True, mtu=1500, big_file_megabytes=0, start=True,
     reason = labs.why_not_here()
     if reason:
         labs.skip(reason)
+    if not program().exists():
+        sys.exit(f'there is no {program()}: build it, or say in WEIR_PROGRAMS where it is')
     faulthandler.dump_traceback_later(seconds, exit=True)   # a test that hangs says where
     try:
         with labs.Lab(attacker=attacker, mtu=mtu) as lab:

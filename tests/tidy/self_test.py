@@ -20,7 +20,7 @@ GOOD = {
     'control/detect/detect.h': SPDX + '#pragma once\n#include "dataplane/base/bytes.h"\n',
     'tests/unit/x_test.cc': SPDX + '#include "dataplane/decode/link.h"\n',
     'appliance/run': '#!/bin/bash\n# SPDX-License-Identifier: Apache-2.0\n',
-    'README.md': 'See /usr/share/doc and ~/work/x.\n',
+    'README.md': 'See /usr/share/doc and ~/src/x.\n',
 }
 LONG = 'int f() {\n' + '  g();\n' * 80 + '}\n'
 # check -> (file, content, what the finding must say)

@@ -94,6 +94,21 @@ class WorkerTest : public ::testing::Test {
     worker->poll(now += kNsPerMs);
     expect_balanced();
   }
+  // With a control plane there: 60 probes of one source, of which the first five are refused.
+  void start_scan() {
+    start(Mode::kEnforce);
+    segment->header().control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));
+    for (int i = 0; i < 64; ++i) worker->poll(now);
+    for (uint16_t port = 1; port <= 60; ++port) {
+      probes.push_back(Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(999, port, kTcpSyn));
+      resets.push_back(
+          Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(port, 999, kTcpRst | kTcpAck));
+    }
+    for (size_t i = 0; i < 5; ++i) {
+      send(probes[i]);
+      send(resets[i], Side::kB);
+    }
+  }
   WireStats& stats() { return segment->worker(0).stats.wire[0]; }
   uint64_t dropped(Reason r) { return stats().dropped_packets[static_cast<unsigned>(r)].get(); }
   void expect_balanced() {
@@ -118,6 +133,7 @@ class WorkerTest : public ::testing::Test {
   MemoryWire wire;
   Published<LoadedRules> rules;
   std::unique_ptr<Worker> worker;
+  std::vector<Frame> probes, resets;
   TimeNs now = kNsPerSecond;
 };
 
@@ -204,19 +220,7 @@ TEST_F(WorkerTest, AFullRingLosesRecordsCountedAndNoPacket) {
 // With a control plane there, a source whose first contacts fail has only a few unanswered at a
 // time; the rest waits, is dropped when a verdict comes, or goes when it does not.
 TEST_F(WorkerTest, ProbesOfAFailingSourceWaitForTheVerdict) {
-  start(Mode::kEnforce);
-  segment->header().control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));
-  for (int i = 0; i < 64; ++i) worker->poll(now);
-  std::vector<Frame> probes, resets;
-  for (uint16_t port = 1; port <= 60; ++port) {
-    probes.push_back(Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(999, port, kTcpSyn));
-    resets.push_back(
-        Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(port, 999, kTcpRst | kTcpAck));
-  }
-  for (int i = 0; i < 5; ++i) {
-    send(probes[i]);
-    send(resets[i], Side::kB);
-  }
+  start_scan();
   for (int i = 5; i < 30; ++i) wire.in[0].push_back(&probes[i]);
   worker->poll(now);
   expect_balanced();
@@ -236,19 +240,7 @@ TEST_F(WorkerTest, ProbesOfAFailingSourceWaitForTheVerdict) {
 }
 
 TEST_F(WorkerTest, WhatWaitsGoesByItselfWhenNoVerdictComes) {
-  start(Mode::kEnforce);
-  segment->header().control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));
-  for (int i = 0; i < 64; ++i) worker->poll(now);
-  std::vector<Frame> probes, resets;
-  for (uint16_t port = 1; port <= 20; ++port) {
-    probes.push_back(Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(999, port, kTcpSyn));
-    resets.push_back(
-        Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(port, 999, kTcpRst | kTcpAck));
-  }
-  for (int i = 0; i < 5; ++i) {
-    send(probes[i]);
-    send(resets[i], Side::kB);
-  }
+  start_scan();
   for (int i = 5; i < 20; ++i) wire.in[0].push_back(&probes[i]);
   worker->poll(now);
   EXPECT_EQ(stats().held_packets.get(), 11u);

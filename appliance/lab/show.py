@@ -154,7 +154,7 @@ def show_lab(options):
     print(paint('2', PICTURE.strip('\n')))
     with Lab(attacker=True) as lab:
         services.start_all(lab)
-        places = {} if options.once or os.path.exists('/run/weir') else {'runtime_dir': '/run/weir'}
+        places = {} if options.once or os.path.exists('/run/weir/control.sock') else {'runtime_dir': '/run/weir'}
         weir = Appliance(lab, **places)
         heading(1, 'In the wire')
         weir.start()

@@ -39,7 +39,7 @@ struct alignas(64) StatsPage {
   Counter verdicts_standing, verdicts_installed, verdicts_expired, verdicts_refused;
   Counter verdict_table_bytes;
   Counter rule_image_generation;  // the one this worker uses
-  Counter impossible;             // BUG(): our own broken invariants, survived
+  Counter impossible;             // our own broken invariants, survived in release
   Counter anomaly[static_cast<unsigned>(Anomaly::kCount)];
   Counter cpu_ns;  // CPU time of the worker thread, refreshed now and then
 };

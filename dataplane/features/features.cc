@@ -116,8 +116,8 @@ void EventWriter::report(const VerdictReport& r) {
   put(copy, RecordType::kVerdictReport, 0, r.header.time_ns);
 }
 
-void EventWriter::observe_flow(const Headers&, const Tracked& t, bool became_known, uint8_t wire,
-                               FlowTable& flows, TimeNs now) {
+void EventWriter::observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,
+                               TimeNs now) {
   FlowCold& c = flows.cold(t.index);
   if ((t.events & kFlowStarted) != 0) {
     c.told_ns = now;
@@ -222,7 +222,7 @@ void EventWriter::observe(std::span<const PacketView> packets, std::span<const H
   for (size_t i = 0; i < packets.size(); ++i) {
     const Tracked& t = tracked[i];
     if (t.flow != nullptr && (t.events != 0 || became_known[i])) {
-      observe_flow(headers[i], t, became_known[i], wire, flows, packets[i].time_ns);
+      observe_flow(t, became_known[i], wire, flows, packets[i].time_ns);
     }
     if (hits[i].count != 0 && !decisions[i].settled) {
       rule_hits(packets[i], headers[i], t, hits[i], *rules, decisions[i], wire, flows,

@@ -49,8 +49,8 @@ class EventWriter final : public VerdictReports {
   template <class Record>
   void put(Record& record, RecordType type, uint8_t wire, TimeNs now);
   void flow_report(FlowReport& r, const Flow& f, const FlowCold& c) const;
-  void observe_flow(const Headers& h, const Tracked& t, bool became_known, uint8_t wire,
-                    FlowTable& flows, TimeNs now);
+  void observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,
+                    TimeNs now);
   void rule_hits(const PacketView& p, const Headers& h, const Tracked& t, const Hits& hits,
                  const LoadedRules& rules, const Decision& d, uint8_t wire, FlowTable& flows,
                  uint64_t packet_number);

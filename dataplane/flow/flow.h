@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flows: one bidirectional conversation each, found by a key that is the same for both directions.
-// One FlowTable per worker, touched by that worker alone; nothing is allocated after construction.
-// track() is the stage; the worker calls it for each burst, and expire() between bursts.
+// One FlowTable per worker, touched by it alone; nothing is allocated after construction.
 #pragma once
 
 #include <cstdint>
@@ -109,8 +108,7 @@ struct EndedFlow {
 
 class FlowTable {
  public:
-  // id_base: the first id is one more. seed: makes collisions unpredictable from outside; any value
-  // gives the same results.
+  // id_base: the first id is one more. seed: makes collisions unpredictable from outside.
   FlowTable(const FlowSettings& settings, FlowId id_base, uint64_t seed);
   static uint64_t bytes_for(uint64_t flows_max) noexcept;
 
@@ -130,6 +128,7 @@ class FlowTable {
   }
   uint32_t capacity() const noexcept { return capacity_; }
   uint32_t size() const noexcept { return size_; }
+  uint64_t impossible() const noexcept { return impossible_; }  // broken invariants survived
   bool is_expired(const Flow& f, TimeNs now) const noexcept;
 
   // A slot to give up for a new flow: the first of `kEvictLook` after the last look that never got
@@ -207,6 +206,7 @@ class FlowTable {
   uint32_t high_water_ = 0;  // slots from here on were never used
   uint32_t sweep_at_ = 0;
   uint32_t evict_at_ = 0;
+  uint64_t impossible_ = 0;
   FlowId last_id_;
 };
 

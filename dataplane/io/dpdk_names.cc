@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -13,14 +15,20 @@ namespace weir {
 
 namespace {
 
-// AF_PACKET rings: frames must hold the MTU, or the driver cuts them; the driver's default of 512
-// frames loses under bursts.
+// The driver's default of 512 slots loses under bursts; jumbo slots are four times as long, so
+// fewer.
 std::string af_packet_ring(uint32_t mtu) {
-  return mtu <= 1500 ? "framesz=2048,framecnt=4096,blocksz=65536"
-                     : "framesz=16384,framecnt=1024,blocksz=65536";
+  const uint32_t slot = af_packet_slot_bytes(mtu);
+  return "framesz=" + std::to_string(slot) + ",framecnt=" + (slot <= 2048 ? "4096" : "1024") +
+         ",blocksz=65536";
 }
 
 }  // namespace
+
+uint32_t af_packet_slot_bytes(uint32_t mtu) noexcept {
+  constexpr uint32_t kHeaders = 128;  // the kernel's slot header, link header and tags
+  return std::max(2048u, std::bit_ceil(mtu + kHeaders));
+}
 
 Result<uint32_t> prepare_interface(const std::string& name) {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

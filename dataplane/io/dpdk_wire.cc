@@ -14,6 +14,7 @@ namespace weir {
 namespace {
 
 constexpr unsigned kMbufsPerWire = 16'384;  // two receive rings, two send rings and what is between
+constexpr unsigned kJumboMbufsPerWire = 8'192;  // of more than a page each
 constexpr unsigned kMbufCache = 256;
 constexpr uint16_t kDescriptors = 1024;
 constexpr unsigned kSendTries = 64;  // a port that is busy for longer than this loses frames
@@ -22,10 +23,13 @@ constexpr uint32_t kLinkHeaderBytes = 14, kTagBytes = 8;  // two tags
 constexpr uint32_t kAfXdpMtuMax = 3'400;
 constexpr uint32_t kAfXdpRoomMax = 3'800;
 
-uint32_t data_room_for(uint32_t mtu, bool af_xdp) {
+uint32_t data_room_for(uint32_t mtu, PortKind kind) {
   const uint32_t need = RTE_PKTMBUF_HEADROOM + mtu + kLinkHeaderBytes + kTagBytes + 64;
   const uint32_t room = std::max<uint32_t>(need, RTE_MBUF_DEFAULT_BUF_SIZE);
-  return af_xdp && mtu > 1500 ? kAfXdpRoomMax : room;
+  if (mtu <= 1500) return room;
+  if (kind == PortKind::kAfXdp) return kAfXdpRoomMax;
+  if (kind != PortKind::kAfPacket) return room;
+  return std::max(room, RTE_PKTMBUF_HEADROOM + af_packet_slot_bytes(mtu));
 }
 
 bool is_kernel_port(PortKind k) {
@@ -40,14 +44,12 @@ rte_mbuf* mbuf_of(const PacketView& p) {
 
 Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w) {
   const WireSettings& wire = s.wire[w];
-  uint32_t mtu = 1500;
-  bool af_xdp = false;
+  uint32_t room = RTE_MBUF_DEFAULT_BUF_SIZE;
   for (const PortSettings& p : wire.side) {
     if (!is_kernel_port(p.kind)) continue;
     auto found = prepare_interface(p.name);
     if (!found) return tl::make_unexpected(found.error());
-    mtu = std::max(mtu, *found);
-    af_xdp = af_xdp || p.kind == PortKind::kAfXdp;
+    room = std::max(room, data_room_for(*found, p.kind));
     if (p.kind == PortKind::kAfXdp && *found > kAfXdpMtuMax) {
       return fail("interface " + std::string(p.name) + " has MTU " + std::to_string(*found) +
                   ", AF_XDP carries at most " + std::to_string(kAfXdpMtuMax) +
@@ -55,10 +57,10 @@ Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w) 
     }
   }
   std::unique_ptr<DpdkWire> self(new DpdkWire);
+  const unsigned mbufs = room > 4096 ? kJumboMbufsPerWire : kMbufsPerWire;
   const std::string pool_name = "wire" + std::to_string(w);
-  self->pool_ =
-      rte_pktmbuf_pool_create(pool_name.c_str(), kMbufsPerWire, kMbufCache, 0,
-                              static_cast<uint16_t>(data_room_for(mtu, af_xdp)), SOCKET_ID_ANY);
+  self->pool_ = rte_pktmbuf_pool_create(pool_name.c_str(), mbufs, kMbufCache, 0,
+                                        static_cast<uint16_t>(room), SOCKET_ID_ANY);
   if (self->pool_ == nullptr) {
     return fail("no memory for the frames of wire " + std::string(wire.name) + " (" +
                 rte_strerror(rte_errno) + "): raise memory.megabytes above " +

@@ -53,15 +53,14 @@ class Worker {
   Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
          const Published<LoadedRules>& rules, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
-  size_t inspect(const WorkerWire& wire, size_t from, size_t to, LinkType link,
-                 const LoadedRules* rules);
+  size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
   void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
   void account(const WorkerWire& wire, Side side, size_t n);
   void account_one(WireStats& stats, const PacketView& packet, Reason reason);
   bool is_pacing(const WorkerWire& wire) const noexcept;
   void learn_outcomes(size_t from, size_t n);
-  void hold(const WorkerWire& wire, size_t n);
-  void send(const WorkerWire& wire, Side side, size_t n);
+  void hold(const WorkerWire& wire, size_t from, size_t n);
+  void send(const WorkerWire& wire, Side side, size_t from, size_t n);
   void release_held(TimeNs now);
   void answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link);
   void end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now);

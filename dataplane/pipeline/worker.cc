@@ -101,18 +101,21 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
   if (n == 0) return 0;
   const LinkType link = wire.io->link();
   decode({b.packet, n}, link, {b.headers, n});
-  for (size_t at = 0; at < n;) at += inspect(wire, at, n, link, rules);
-  answer(wire, side, 0, n, link);
-  hold(wire, n);
-  send(wire, side, n);
+  // As far as track came, then send, then the rest: a flow stays until its packets have left.
+  for (size_t at = 0; at < n;) {
+    const size_t done = inspect(wire, at, n, rules);
+    answer(wire, side, at, done, link);
+    hold(wire, at, done);
+    send(wire, side, at, done);
+    at += done;
+  }
   account(wire, side, n);
   packets_seen_ += n;
   return n;
 }
 
 // The stages over packets [from, to); returns how many it did (fewer where track stopped short).
-size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, LinkType,
-                       const LoadedRules* rules) {
+size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules) {
   Burst& b = *burst_;
   const TrackResult t =
       track({b.packet + from, to - from}, {b.headers + from, to - from}, wire.index, flows_,
@@ -132,8 +135,8 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, LinkType,
   classifier_->classify(packets, headers, tracked, {b.stopped + from, n}, flows_, became_known);
   match_burst(from, n, rules, wire);
   const std::span<const Hits> hits(b.hits + from, n);
-  verdicts_.decide(packets, headers, tracked, became_known, hits, rules,
-                   settings_.wire[wire.index].mode, flows_, decisions);
+  verdicts_.decide(packets, tracked, became_known, hits, rules, settings_.wire[wire.index].mode,
+                   flows_, decisions);
   events_.observe(packets, headers, tracked, became_known, hits, rules, decisions, wire.index,
                   flows_, packets_seen_ + from + 1);
   learn_outcomes(from, n);
@@ -215,10 +218,10 @@ void Worker::learn_outcomes(size_t from, size_t n) {
   }
 }
 
-void Worker::hold(const WorkerWire& wire, size_t n) {
+void Worker::hold(const WorkerWire& wire, size_t from, size_t n) {
   Burst& b = *burst_;
   const bool pacing = is_pacing(wire);
-  for (size_t i = 0; i < n; ++i) {
+  for (size_t i = from; i < from + n; ++i) {
     const Tracked& t = b.tracked[i];
     const bool first = (t.events & kFlowStarted) != 0 && (t.flow->flags & kMidstream) == 0;
     const bool goes = b.decision[i].reason == Reason::kNone;
@@ -236,13 +239,13 @@ void Worker::hold(const WorkerWire& wire, size_t n) {
 }
 
 // Hands the burst, without what is held, to the other side; reasons come back to their rows.
-void Worker::send(const WorkerWire& wire, Side side, size_t n) {
+void Worker::send(const WorkerWire& wire, Side side, size_t from, size_t n) {
   Burst& b = *burst_;
   PacketView packets[kBurstMax];
   Reason reasons[kBurstMax];
   size_t row[kBurstMax];
   size_t m = 0;
-  for (size_t i = 0; i < n; ++i) {
+  for (size_t i = from; i < from + n; ++i) {
     if (b.held[i]) continue;
     packets[m] = b.packet[i];
     reasons[m] = b.decision[i].reason;
@@ -273,8 +276,8 @@ void Worker::release_held(TimeNs now) {
     if (stopped) {
       const bool known = false;
       Hits none;
-      verdicts_.decide({&h.packet, 1}, {&headers, 1}, {&t, 1}, {&known, 1}, {&none, 1}, nullptr,
-                       Mode::kEnforce, flows_, {&d, 1});
+      verdicts_.decide({&h.packet, 1}, {&t, 1}, {&known, 1}, {&none, 1}, nullptr, Mode::kEnforce,
+                       flows_, {&d, 1});
     } else {
       verdicts_.passed(h.packet, t);
     }
@@ -387,6 +390,7 @@ bool Worker::finish(TimeNs now, uint32_t flows_max) {
 void Worker::publish_stats() {
   StatsPage& s = share_.stats;
   s.flows_active.set(flows_.size());
+  s.impossible.set(flows_.impossible());
   s.flows_created.set(track_stats_.created);
   s.flows_ended.set(track_stats_.ended);
   s.flows_evicted.set(track_stats_.evicted);

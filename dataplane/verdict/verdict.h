@@ -66,9 +66,9 @@ class Verdicts {
 
   // Stage. became_known[i]: the packet told what application its flow is. Writes decisions[i] and,
   // of the flow, what its field comments say.
-  void decide(std::span<const PacketView> packets, std::span<const Headers> headers,
-              std::span<const Tracked> tracked, std::span<const bool> became_known,
-              std::span<const Hits> hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
+  void decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+              std::span<const bool> became_known, std::span<const Hits> hits,
+              const LoadedRules* rules, Mode mode, FlowTable& flows,
               std::span<Decision> decisions) noexcept;
 
   // A packet that decide() let go is sent now (not held): remembered, to count what leaked.
@@ -85,10 +85,9 @@ class Verdicts {
  private:
   struct Meters;
   struct History;
-  void judge_flow(Flow& flow, const PacketView& packet, const Headers& headers,
-                  Decision& decision) noexcept;
-  void decide_one(const PacketView& packet, const Headers& headers, const Tracked& tracked,
-                  const Hits& hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
+  void judge_flow(Flow& flow, const PacketView& packet, Decision& decision) noexcept;
+  void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
+                  const LoadedRules* rules, Mode mode, FlowTable& flows,
                   Decision& decision) noexcept;
   Reason by_verdict(const PacketView& packet, FlowCold* cold, Decision& decision,
                     bool& is_trusted) noexcept;

@@ -208,7 +208,7 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   }
 }
 
-void Verdicts::judge_flow(Flow& f, const PacketView& packet, const Headers&, Decision& d) noexcept {
+void Verdicts::judge_flow(Flow& f, const PacketView& packet, Decision& d) noexcept {
   const bool known = f.verdict_generation == table_->generation();
   const bool stale = known && f.verdict_slot != kNoVerdict &&
                      table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns;
@@ -224,7 +224,7 @@ void Verdicts::judge(std::span<const PacketView> packets, std::span<const Header
   for (size_t i = 0; i < packets.size(); ++i) {
     decisions[i] = Decision{};
     if (tracked[i].flow != nullptr) {
-      judge_flow(*tracked[i].flow, packets[i], headers[i], decisions[i]);
+      judge_flow(*tracked[i].flow, packets[i], decisions[i]);
     } else if (headers[i].has(kHasIp) && table_->size() != 0) {
       decisions[i].verdict_slot = table_->find(subject_of(headers[i]), packets[i].time_ns);
     }
@@ -311,8 +311,8 @@ Reason Verdicts::by_rules(const PacketView& packet, const Hits& hits, const Load
   return reason;
 }
 
-void Verdicts::decide_one(const PacketView& packet, const Headers&, const Tracked& t,
-                          const Hits& hits, const LoadedRules* rules, Mode mode, FlowTable& flows,
+void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits& hits,
+                          const LoadedRules* rules, Mode mode, FlowTable& flows,
                           Decision& d) noexcept {
   Flow* f = t.flow;
   FlowCold* c = f == nullptr ? nullptr : &flows.cold(t.index);
@@ -333,16 +333,16 @@ void Verdicts::decide_one(const PacketView& packet, const Headers&, const Tracke
   if (d.verdict != 0) c->verdict = d.verdict;
 }
 
-void Verdicts::decide(std::span<const PacketView> packets, std::span<const Headers> headers,
-                      std::span<const Tracked> tracked, std::span<const bool> became_known,
-                      std::span<const Hits> hits, const LoadedRules* rules, Mode mode,
-                      FlowTable& flows, std::span<Decision> decisions) noexcept {
+void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                      std::span<const bool> became_known, std::span<const Hits> hits,
+                      const LoadedRules* rules, Mode mode, FlowTable& flows,
+                      std::span<Decision> decisions) noexcept {
   for (size_t i = 0; i < packets.size(); ++i) {
     if (became_known[i]) {  // a verdict may name the application
       tracked[i].flow->verdict_generation = 0;
-      judge_flow(*tracked[i].flow, packets[i], headers[i], decisions[i]);
+      judge_flow(*tracked[i].flow, packets[i], decisions[i]);
     }
-    decide_one(packets[i], headers[i], tracked[i], hits[i], rules, mode, flows, decisions[i]);
+    decide_one(packets[i], tracked[i], hits[i], rules, mode, flows, decisions[i]);
   }
 }
 

@@ -140,8 +140,7 @@ class Stage : public ::testing::Test, public VerdictReports {
     const bool known = false;
     track({&p, 1}, {&h, 1}, 0, flows, stats, {&t, 1}, ended);
     verdicts.judge({&p, 1}, {&h, 1}, {&t, 1}, {&d, 1});
-    verdicts.decide({&p, 1}, {&h, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, nullptr, mode, flows,
-                    {&d, 1});
+    verdicts.decide({&p, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, nullptr, mode, flows, {&d, 1});
     if (d.reason == Reason::kNone) verdicts.passed(p, t);
     return d;
   }

@@ -48,6 +48,7 @@ class MemoryWire final : public WireIo {
   }
   void transmit(Side from, std::span<const PacketView> packets,
                 std::span<Reason> reasons) override {
+    transmits.push_back(packets.size());
     for (size_t i = 0; i < packets.size(); ++i) {
       if (is_full && reasons[i] == Reason::kNone) reasons[i] = Reason::kTxFull;
       if (reasons[i] == Reason::kNone) ++sent[index(from)];
@@ -62,6 +63,7 @@ class MemoryWire final : public WireIo {
   std::deque<const Frame*> in[2];
   uint64_t sent[2] = {}, injected[2] = {};
   bool is_full = false;
+  std::vector<size_t> transmits;  // packets of each call
 };
 
 class WorkerTest : public ::testing::Test {
@@ -250,11 +252,27 @@ TEST_F(WorkerTest, WhatWaitsGoesByItselfWhenNoVerdictComes) {
   EXPECT_EQ(wire.sent[0], 20u);
 }
 
+// The slot of a flow that ends within a burst is taken again at once: what earlier packets of the
+// burst know of it must have served by then.
+TEST_F(WorkerTest, PacketsLeaveBeforeAnotherFlowTakesTheirPlace) {
+  start(Mode::kEnforce);
+  const Frame reset =
+      Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, 1000, kTcpRst | kTcpAck, "", 9, 2);
+  send(kSyn);
+  wire.in[1].push_back(&reset);
+  wire.in[1].push_back(&kSyn);  // the same ports anew, as a mirrored port shows them: one side
+  wire.transmits.clear();
+  worker->poll(now += kNsPerMs);
+  expect_balanced();
+  EXPECT_EQ(wire.transmits, (std::vector<size_t>{1, 1}));
+}
+
 TEST_F(WorkerTest, SettledTrafficAllocatesNothing) {
   start(Mode::kEnforce, kDropEvil);
   send(kSyn);
   send(kSynAck, Side::kB);
   for (int i = 0; i < 200; ++i) send(kGood);  // past nDPI's allowance
+  wire.transmits.reserve(10'000);
   for (int i = 0; i < 1000; ++i) {
     wire.in[0].push_back(&kGood);
     const uint64_t before = allocations.load();

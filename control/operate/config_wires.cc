@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The wires: a list of {name, a, b, mode}.
+// The wires: a list of {name, a, b, mode, fail}.
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kModes[] = {"tap", "simulate", "enforce"};
 constexpr std::string_view kSides[] = {"a", "b"};
+constexpr std::string_view kPolicies[] = {"open", "closed"};
 
 Wrong wrong(const YAML::Node& node, std::string wanted) {
   return Wrong{std::move(wanted), node.Mark(), spelled(node)};
@@ -41,6 +42,54 @@ Outcome read_wire_name(const YAML::Node& node, WireSettings& wire) {
   return {};
 }
 
+std::vector<std::string> fail_causes() {
+  std::vector<std::string> names;
+  for (unsigned i = 0; i < kFailCauses; ++i) {
+    names.emplace_back(fail_cause_name(static_cast<FailCause>(i)));
+  }
+  return names;
+}
+
+// `open`, `closed` or a map of causes.
+Outcome read_fail(const YAML::Node& node, const YAML::Mark& mark, WireSettings& wire) {
+  const auto policy_of = [](const YAML::Node& n) {
+    return n.IsScalar() ? read_choice(n.Scalar(), kPolicies) : std::nullopt;
+  };
+  if (const auto all = policy_of(node)) {
+    std::fill(std::begin(wire.fail), std::end(wire.fail), static_cast<FailPolicy>(*all));
+    return {};
+  }
+  const std::vector<std::string> causes = fail_causes();
+  if (!node.IsMap()) {
+    return sentence(mark, fmt::format("a wire's 'fail' must be open, closed or a map of {} to one "
+                                      "of the two, not {}",
+                                      fmt::join(causes, ", "), spelled(node)));
+  }
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    const std::string cause = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    const auto at = std::find(causes.begin(), causes.end(), cause);
+    if (at == causes.end()) {
+      const auto meant = nearest(cause, causes);
+      return sentence(entry.first.Mark(),
+                      fmt::format("unknown cause {} in a wire's 'fail'; {}", spelled(entry.first),
+                                  meant ? "did you mean '" + *meant + "'?"
+                                        : fmt::format("known: {}", fmt::join(causes, ", "))));
+    }
+    if (!seen.insert(cause).second) {
+      return sentence(entry.first.Mark(), fmt::format("'{}' is there twice in one 'fail'", cause));
+    }
+    const auto policy = policy_of(entry.second);
+    if (!policy) {
+      return sentence(
+          entry.second.Mark().is_null() ? entry.first.Mark() : entry.second.Mark(),
+          fmt::format("'{}' must be open or closed, not {}", cause, spelled(entry.second)));
+    }
+    wire.fail[at - causes.begin()] = static_cast<FailPolicy>(*policy);
+  }
+  return {};
+}
+
 Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML::Mark& at,
                       WireSettings& wire) {
   const YAML::Mark mark = node.Mark().is_null() ? at : node.Mark();
@@ -54,13 +103,14 @@ Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML
     wire.mode = static_cast<Mode>(*mode);
     return {};
   }
+  if (key == "fail") return read_fail(node, mark, wire);
   const auto side = read_choice(key, kSides);
   if (!side) {
-    static const std::vector<std::string> known = {"name", "a", "b", "mode"};
+    static const std::vector<std::string> known = {"name", "a", "b", "mode", "fail"};
     const auto meant = nearest(key, known);
-    return sentence(
-        at, fmt::format("unknown key {} in a wire; {}", spelled(YAML::Node(key)),
-                        meant ? "did you mean '" + *meant + "'?" : "known here: name, a, b, mode"));
+    return sentence(at, fmt::format("unknown key {} in a wire; {}", spelled(YAML::Node(key)),
+                                    meant ? "did you mean '" + *meant + "'?"
+                                          : "known here: name, a, b, mode, fail"));
   }
   auto port =
       node.IsScalar() ? read_port(node.Scalar()) : Result<PortSettings>(fail("the name of a port"));
@@ -168,7 +218,10 @@ std::string write_wires(const Config& config) {
            "#   - name: wire0\n"
            "#     a: eth1          # interface (AF_XDP), af_packet:eth1, PCI address, net_...\n"
            "#     b: eth2\n"
-           "#     mode: enforce    # tap (never drops), simulate (says what it would), enforce";
+           "#     mode: enforce    # tap (never drops), simulate (says what it would), enforce\n"
+           "#     fail: open       # what passes uninspected when something is wrong: open, "
+           "closed, or\n"
+           "#                      # {overload: closed, control-gone: open, ...}";
   }
   std::string out;
   for (uint32_t i = 0; i < config.settings.wires; ++i) {
@@ -176,6 +229,12 @@ std::string write_wires(const Config& config) {
     out += fmt::format("\n  - name: {}\n    a: {}\n    b: {}\n    mode: {}",
                        write_quoted(wire.name), write_quoted(write_port(wire.side[0])),
                        write_quoted(write_port(wire.side[1])), mode_name(wire.mode));
+    for (unsigned cause = 0; cause < kFailCauses; ++cause) {
+      out += fmt::format("{}{}: {}", cause == 0 ? "\n    fail: {" : ", ",
+                         fail_cause_name(static_cast<FailCause>(cause)),
+                         fail_policy_name(wire.fail[cause]));
+    }
+    out += "}";
   }
   return out;
 }

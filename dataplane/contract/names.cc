@@ -23,11 +23,40 @@ std::string_view action_name(Action a) noexcept {
 }
 
 std::string_view reason_name(Reason r) noexcept {
-  static constexpr std::string_view kNames[] = {
-      "none",           "rule-drop",         "rule-reject", "rule-ratelimit", "verdict-drop",
-      "verdict-reject", "verdict-ratelimit", "tx-full",     "tx-oversize",    "port-down"};
+  static constexpr std::string_view kNames[] = {"none",
+                                                "rule-drop",
+                                                "rule-reject",
+                                                "rule-ratelimit",
+                                                "verdict-drop",
+                                                "verdict-reject",
+                                                "verdict-ratelimit",
+                                                "tx-full",
+                                                "tx-oversize",
+                                                "port-down",
+                                                "unknown-peer",
+                                                "fragment-conflict",
+                                                "fragment-timeout",
+                                                "segment-conflict",
+                                                "fail-overload",
+                                                "fail-flow-table-full",
+                                                "fail-stream-memory-full",
+                                                "fail-parser-error",
+                                                "fail-control-gone",
+                                                "fail-stalled"};
   static_assert(sizeof kNames / sizeof kNames[0] == kReasonCount);
   return pick(kNames, r);
+}
+
+std::string_view fail_cause_name(FailCause c) noexcept {
+  static constexpr std::string_view kNames[] = {
+      "starting",           "stopping",     "reloading",    "overload",      "flow-table-full",
+      "stream-memory-full", "parser-error", "control-gone", "worker-stalled"};
+  static_assert(sizeof kNames / sizeof kNames[0] == kFailCauses);
+  return pick(kNames, c);
+}
+
+std::string_view fail_policy_name(FailPolicy p) noexcept {
+  return p == FailPolicy::kOpen ? "open" : "closed";
 }
 
 std::string_view end_reason_name(EndReason r) noexcept {

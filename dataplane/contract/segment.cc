@@ -19,9 +19,9 @@ namespace weir {
 namespace {
 
 // The shared layout, pinned. A change here is a new kSegmentVersion.
-static_assert(sizeof(Settings) == 9320 && sizeof(SegmentHeader) == 9920 && sizeof(RuleSlot) == 320);
-static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 384 && sizeof(StatsPage) == 6528);
-static_assert(sizeof(WorkerShare) == 9'280'128);
+static_assert(sizeof(Settings) == 9448 && sizeof(SegmentHeader) == 10048 && sizeof(RuleSlot) == 320);
+static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11648);
+static_assert(sizeof(WorkerShare) == 9'285'248);
 
 constexpr uint64_t kWorkersOffset = (sizeof(SegmentHeader) + sizeof(AppNames) + 4095) / 4096 * 4096;
 

@@ -31,7 +31,10 @@ struct WireSettings {
   char name[32] = {};
   PortSettings side[2] = {};
   Mode mode = Mode::kEnforce;
-  uint8_t reserved[7] = {};
+  FailPolicy fail[kFailCauses] = {};
+  uint8_t reserved[6] = {};
+
+  FailPolicy on(FailCause cause) const noexcept { return fail[static_cast<unsigned>(cause)]; }
 };
 
 enum class HugepagesUse : uint8_t { kAuto = 0, kOff = 1, kRequired = 2 };

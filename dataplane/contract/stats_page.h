@@ -24,6 +24,7 @@ struct alignas(64) WireStats {
   Counter dropped_packets[kReasonCount];
   Counter dropped_bytes[kReasonCount];
   Counter would_drop_packets[kReasonCount];  // simulate mode: sent all the same
+  Counter fail_open_packets[kFailCauses];    // went uninspected because of it
   Counter held_packets, held_bytes;          // gauge: in the worker's hands at this moment
 };
 

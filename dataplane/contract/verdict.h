@@ -34,14 +34,43 @@ enum class Reason : uint8_t {
   kVerdictDrop,    // a verdict of the control plane or the operator
   kVerdictReject,
   kVerdictRateLimit,
-  kTxFull,      // the outgoing port did not take it
-  kTxOversize,  // longer than the outgoing port's MTU allows
-  kPortDown,    // the outgoing port has no link
+  kTxFull,            // the outgoing port did not take it
+  kTxOversize,        // longer than the outgoing port's MTU allows
+  kPortDown,          // the outgoing port has no link
+  kUnknownPeer,       // keep-to-known: not in the set that is this device's normal life
+  kFragmentConflict,  // an IP fragment that contradicts one that came before it
+  kFragmentTimeout,   // fragments whose datagram was never completed
+  kSegmentConflict,   // a TCP segment that contradicts bytes that were let through
+  kFailOverload,      // this and the next: the wire's fail policy for that cause is `closed`
+  kFailFlowTableFull,
+  kFailStreamMemoryFull,
+  kFailParserError,
+  kFailControlGone,
+  kFailStalled,
   kCount
 };
 constexpr unsigned kReasonCount = static_cast<unsigned>(Reason::kCount);
 
-std::string_view mode_name(Mode m) noexcept;      // "tap" "simulate" "enforce"
+// What can go wrong with the inspector, and what the wire then does with the packets it cannot
+// inspect: open passes them on, closed drops them. Declared per wire and cause; default open.
+enum class FailCause : uint8_t {
+  kStarting = 0,      // no data plane yet
+  kStopping,          // it ends, or is away
+  kReloading,         // it is replaced by its successor
+  kOverload,          // a burst is over its cycle budget
+  kFlowTableFull,     // no slot for a new flow
+  kStreamMemoryFull,  // no room to reassemble or defragment
+  kParserError,       // a parser broke its own contract
+  kControlGone,       // nobody decides: the control plane is away for longer than 3 s
+  kWorkerStalled,     // a worker does not move
+  kCount
+};
+constexpr unsigned kFailCauses = static_cast<unsigned>(FailCause::kCount);
+enum class FailPolicy : uint8_t { kOpen = 0, kClosed = 1 };
+
+std::string_view fail_cause_name(FailCause c) noexcept;    // "flow-table-full"
+std::string_view fail_policy_name(FailPolicy p) noexcept;  // "open" "closed"
+std::string_view mode_name(Mode m) noexcept;               // "tap" "simulate" "enforce"
 std::string_view action_name(Action a) noexcept;  // "pass" "alert" "drop" "reject" "ratelimit"
 std::string_view reason_name(Reason r) noexcept;  // "rule-drop", "tx-full", ...
 

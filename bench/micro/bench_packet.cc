@@ -90,13 +90,16 @@ void BM_JudgeAndDecide(benchmark::State& state) {
   Decision decisions[kBurstMax];
   const Hits hits[kBurstMax] = {};
   const bool known[kBurstMax] = {};
+  const WireSettings wire;
+  FailCause uninspected[kBurstMax];
+  std::fill_n(uninspected, kBurstMax, FailCause::kCount);
   size_t at = 0;
   for (auto _ : state) {
     const std::span<const PacketView> packets(t.packets.data() + at, kBurstMax);
     const std::span<const Headers> headers(t.headers.data() + at, kBurstMax);
     const std::span<const Tracked> rows(tracked.data() + at, kBurstMax);
     verdicts.judge(packets, headers, rows, decisions);
-    verdicts.decide(packets, rows, known, hits, nullptr, Mode::kEnforce, table, decisions);
+    verdicts.decide(packets, rows, known, hits, uninspected, nullptr, wire, table, decisions);
     at = (at + kBurstMax) % t.packets.size();
   }
   state.SetItemsProcessed(state.iterations() * kBurstMax);

@@ -30,15 +30,17 @@ static_assert(sizeof(FlowKey) == 48);
 enum FlowFlag : uint16_t {
   kWantsClassify = 1u << 0,
   kWantsMatch = 1u << 1,
-  kInitiatorIsLo = 1u << 2,   // track
-  kMidstream = 1u << 3,       // track: TCP, first packet was not a SYN
-  kTunnelledFlow = 1u << 4,   // track
-  kBlockedByRule = 1u << 5,   // decide: the rest of it goes the way of cold.rule_*
-  kAlerted = 1u << 6,         // decide
-  kOneWay = 1u << 7,          // track: an ICMP type without an answering type
-  kAppGuessed = 1u << 8,      // classify
-  kClassifiedOnce = 1u << 9,  // classify: kClassified was told
-  kNoAnswerTold = 1u << 10,   // track
+  kInitiatorIsLo = 1u << 2,    // track
+  kMidstream = 1u << 3,        // track: TCP, first packet was not a SYN
+  kTunnelledFlow = 1u << 4,    // track
+  kBlockedByRule = 1u << 5,    // decide: the rest of it goes the way of cold.rule_*
+  kAlerted = 1u << 6,          // decide
+  kOneWay = 1u << 7,           // track: an ICMP type without an answering type
+  kAppGuessed = 1u << 8,       // classify
+  kClassifiedOnce = 1u << 9,   // classify: kClassified was told
+  kNoAnswerTold = 1u << 10,    // track
+  kDeepEnough = 1u << 11,      // match: from the initiator, inspected to its depth
+  kDeepEnoughBack = 1u << 12,  // match: from the responder
 };
 
 constexpr uint32_t kNoFlow = 0xffffffff;
@@ -90,6 +92,7 @@ enum TrackEvent : uint8_t {
   kFlowEstablished = 1u << 1,  // this packet is the first answer
   kFlowRefused = 1u << 2,      // this packet (RST) refused it
   kQuotedRefused = 1u << 3,    // an ICMP error refused the flow `quoted`
+  kNoRoomForFlow = 1u << 4,    // the table is full and nothing in it gives way
 };
 struct Tracked {
   Flow* flow = nullptr;  // null: not IP, a later fragment, or the table is full

@@ -30,21 +30,19 @@ static_assert(sizeof(FlowKey) == 48);
 enum FlowFlag : uint16_t {
   kWantsClassify = 1u << 0,
   kWantsMatch = 1u << 1,
-  kInitiatorIsLo = 1u << 2,    // track
-  kMidstream = 1u << 3,        // track: TCP, first packet was not a SYN
-  kTunnelledFlow = 1u << 4,    // track
-  kBlockedByRule = 1u << 5,    // decide: the rest of it goes the way of cold.rule_*
-  kAlerted = 1u << 6,          // decide
-  kOneWay = 1u << 7,           // track: an ICMP type without an answering type
-  kAppGuessed = 1u << 8,       // classify
-  kClassifiedOnce = 1u << 9,   // classify: kClassified was told
-  kNoAnswerTold = 1u << 10,    // track
-  kDeepEnough = 1u << 11,      // match: from the initiator, inspected to its depth
-  kDeepEnoughBack = 1u << 12,  // match: from the responder
+  kInitiatorIsLo = 1u << 2,   // track
+  kMidstream = 1u << 3,       // track: TCP, first packet was not a SYN
+  kTunnelledFlow = 1u << 4,   // track
+  kBlockedByRule = 1u << 5,   // decide: the rest of it goes the way of cold.rule_*
+  kAlerted = 1u << 6,         // decide
+  kOneWay = 1u << 7,          // track: an ICMP type without an answering type
+  kAppGuessed = 1u << 8,      // classify
+  kClassifiedOnce = 1u << 9,  // classify: kClassified was told
+  kNoAnswerTold = 1u << 10,   // track
+  kDeepEnough = 1u << 11,     // match: inspected to its depth; << 1: from the responder
 };
 
-constexpr uint32_t kNoFlow = 0xffffffff;
-constexpr uint32_t kNoSlot = 0xffffffff;
+constexpr uint32_t kNoFlow = 0xffffffff, kNoSlot = 0xffffffff;
 
 // The hot part: two cache lines. Writers: track, unless a comment names another stage.
 struct alignas(64) Flow {
@@ -207,8 +205,7 @@ class FlowTable {
   uint32_t free_count_;
   uint32_t size_ = 0;
   uint32_t high_water_ = 0;  // slots from here on were never used
-  uint32_t sweep_at_ = 0;
-  uint32_t evict_at_ = 0;
+  uint32_t sweep_at_ = 0, evict_at_ = 0;
   uint64_t impossible_ = 0;
   FlowId last_id_;
 };

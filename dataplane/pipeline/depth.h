@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "dataplane/base/hash.h"
+#include "dataplane/contract/segment.h"
 #include "dataplane/flow/flow.h"
 
 namespace weir {

@@ -275,8 +275,9 @@ TEST_F(WorkerTest, AFullFlowTableFollowsTheWiresPolicy) {
     wire.sent[0] = wire.sent[1] = 0;
     start(Mode::kEnforce);
     for (uint16_t port = 1; port <= 20; ++port) {
-      const Frame ask = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2", kProtoUdp).udp(port, 53, "q");
-      const Frame answer = Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1", kProtoUdp).udp(53, port, "a");
+      const std::string a = "10.0.0.1", b = "10.0.0.2";
+      const Frame ask = Frame().ethernet().ipv4(a, b, kProtoUdp).udp(port, 53, "q");
+      const Frame answer = Frame().ethernet().ipv4(b, a, kProtoUdp).udp(53, port, "a");
       send(ask);
       send(answer, Side::kB);
     }

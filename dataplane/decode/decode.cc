@@ -7,6 +7,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/decode/link.h"
+#include "dataplane/decode/tunnel.h"
 
 namespace weir {
 
@@ -15,22 +16,13 @@ namespace {
 constexpr uint16_t kEtherIpv4 = 0x0800, kEtherIpv6 = 0x86dd, kEtherArp = 0x0806;
 constexpr uint16_t kEtherVlan = 0x8100, kEtherQinq = 0x88a8, kEtherQinqOld = 0x9100;
 constexpr uint16_t kEtherMpls = 0x8847, kEtherMplsMulticast = 0x8848, kEtherPppoe = 0x8864;
-constexpr uint8_t kProtoIpIp = 4, kProtoIpv6 = 41, kProtoHopByHop = 0, kProtoRouting = 43,
-                  kProtoFragment = 44, kProtoAh = 51, kProtoDestination = 60, kProtoMobility = 135;
-constexpr unsigned kMplsLabelsMax = 8, kGtpExtensionsMax = 8;
-constexpr uint16_t kGtpUserPort = 2152, kCapwapDataPort = 5247;
+constexpr uint8_t kProtoHopByHop = 0, kProtoRouting = 43, kProtoFragment = 44, kProtoAh = 51,
+                  kProtoDestination = 60, kProtoMobility = 135;
+constexpr unsigned kMplsLabelsMax = 8;
 constexpr uint32_t kReadableMax = 65'535;  // offsets are 16 bits; no link carries longer frames
 
-struct Frame;
 void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h,
                     unsigned depth) noexcept;
-
-struct Frame {
-  const uint8_t* data;
-  uint32_t end;
-  bool cut;  // the capture holds less than the wire carried
-  bool holds(uint32_t at, uint32_t bytes) const noexcept { return at <= end && bytes <= end - at; }
-};
 
 void note(Headers& h, Anomaly a) noexcept {
   if (h.anomaly == Anomaly::kNone) h.anomaly = a;
@@ -271,77 +263,38 @@ uint32_t read_ipv6(Frame& f, uint32_t at, Headers& h) noexcept {
   return here;
 }
 
-// GTP-U version 1 (3GPP TS 29.281 section 5.1): where the user's packet begins; 0: none is carried.
-uint32_t gtp_payload(const Frame& f, uint32_t at) noexcept {
-  if (!f.holds(at, 8)) return 0;
-  const uint8_t flags = f.data[at];
-  const bool user_data = flags >> 5 == 1 && (flags & 0x10) != 0 && f.data[at + 1] == 0xff;
-  if (!user_data) return 0;
-  uint32_t here = at + 8;
-  if ((flags & 0x07) == 0) return here;
-  if (!f.holds(here, 4)) return 0;
-  uint8_t next = (flags & 0x04) != 0 ? f.data[here + 3] : uint8_t{0};
-  here += 4;
-  for (unsigned n = 0; next != 0 && n < kGtpExtensionsMax; ++n) {
-    if (!f.holds(here, 1)) return 0;
-    const uint32_t bytes = f.data[here] * 4u;
-    if (bytes == 0 || !f.holds(here, bytes)) return 0;
-    next = f.data[here + bytes - 1];
-    here += bytes;
-  }
-  return next == 0 ? here : 0;
+// IPv4's authentication header (RFC 4302 section 2) hides nothing: on to what it protects.
+uint32_t skip_authentication(const Frame& f, uint32_t at, Headers& h) noexcept {
+  if (!f.holds(at, 12)) return at;
+  const uint32_t bytes = (f.data[at + 1] + 2u) * 4;
+  if (bytes < 12 || !f.holds(at, bytes)) return at;
+  h.proto = f.data[at];
+  return at + bytes;
 }
 
-// CAPWAP data channel (RFC 5415 section 4.3): an 802.3 or 802.11 frame; LinkNext::kNothing:
-// neither.
-LinkHeader capwap_payload(const Frame& f, uint32_t at) noexcept {
-  if (!f.holds(at, 8)) return {};
-  const uint32_t word = load_be32(f.data + at);
-  const uint32_t header_bytes = (word >> 19 & 0x1f) * 4;
-  const bool plain = word >> 24 == 0, fragment = (word & 0x80) != 0, native = (word & 0x100) != 0;
-  if (!plain || fragment || header_bytes < 8 || !f.holds(at, header_bytes)) return {};
-  const uint32_t inner = at + header_bytes;
-  LinkHeader l = native ? read_tunnelled_80211(f.data + inner, f.end - inner)
-                        : read_link(f.data + inner, f.end - inner, LinkType::kEthernet);
-  l.offset += inner;
-  return l;
-}
-
-// What a UDP packet of a tunnel's port carries.
-LinkHeader udp_payload(const Frame& f, const Headers& h) noexcept {
-  const auto is_port = [&h](uint16_t port) { return h.src_port == port || h.dst_port == port; };
-  if (is_port(kGtpUserPort)) {
-    const uint32_t at = gtp_payload(f, h.payload_offset);
-    if (at != 0) return {.next = LinkNext::kIpByVersion, .offset = at};
-  }
-  if (is_port(kCapwapDataPort)) return capwap_payload(f, h.payload_offset);
-  return {};
-}
-
-// An IP packet and, inside it, at most kTunnelDepthMax - 1 more (RFC 2003, RFC 4213, GTP-U,
-// CAPWAP). The innermost whole one is what Headers tells of; what only looks like a tunnel stays
-// the outer one.
+// An IP packet and, inside it, at most kTunnelDepthMax - 1 more. The innermost whole one is what
+// Headers tells of; what only looks like a tunnel stays the outer one.
 void read_ip(Frame f, uint32_t at, Headers& h, unsigned depth) noexcept {
   if (!f.holds(at, 1)) return;
   const uint8_t version = f.data[at] >> 4;
   if (version != 4 && version != 6) return;
-  const uint32_t next = version == 4 ? read_ipv4(f, at, h) : read_ipv6(f, at, h);
+  uint32_t next = version == 4 ? read_ipv4(f, at, h) : read_ipv6(f, at, h);
+  if (version == 4 && h.proto == kProtoAh && next != 0 && !h.has(kLaterFragment)) {
+    next = skip_authentication(f, next, h);
+  }
   if (next == 0) {
     if (h.has(kHasIp)) h.payload_offset = h.l4_offset = static_cast<uint16_t>(f.end);
     return;
   }
   read_transport(f, next, h);
   if (h.has(kFragment)) return;
-  LinkHeader inside;
-  if (h.proto == kProtoIpIp || h.proto == kProtoIpv6) {
-    inside = {.next = LinkNext::kIpByVersion, .offset = next};
-  } else if (h.proto == kProtoUdp && h.has(kHasL4)) {
-    inside = udp_payload(f, h);
-  }
+  uint32_t network = 0;
+  const LinkHeader inside = tunnel_payload(f, next, h, network);
   if (inside.next == LinkNext::kNothing) return;
   if (depth == kTunnelDepthMax) return note(h, Anomaly::kTunnelTooDeep);
   Headers inner;
   inner.flags = kTunnelled | (h.flags & kHasMac);
+  inner.network = network != 0 ? network : h.network;
   inner.vlan_count = h.vlan_count;
   std::copy_n(h.vlan, 2, inner.vlan);
   if (inside.next == LinkNext::kIpByVersion) {
@@ -388,8 +341,14 @@ void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h,
       bottom = (f.data[at + 2] & 1) != 0;
       at += 4;
     }
-    if (!bottom) return;
-    return read_ip(f, at, h, depth);
+    if (!bottom || !f.holds(at, 1)) return;
+    const unsigned nibble = f.data[at] >> 4;
+    if (nibble == 4 || nibble == 6) return read_ip(f, at, h, depth);
+    if (nibble == 0) at += 4;  // a pseudowire's control word (RFC 4385 section 3)
+    if (!f.holds(at, 14) || depth == kTunnelDepthMax) return;
+    const LinkHeader wire = read_link(f.data + at, f.end - at, LinkType::kEthernet);
+    if (wire.next != LinkNext::kEthertype) return;
+    return read_ethertype(f, wire.ethertype, at + wire.offset, h, depth + 1);
   }
   if (type == kEtherIpv4 || type == kEtherIpv6) return read_ip(f, at, h, depth);
   if (type == kEtherArp) return read_arp(f, at, h);

@@ -47,6 +47,8 @@ struct Headers {
   uint16_t vlan[2] = {};         // outer first, without priority bits
   uint16_t fragment_offset = 0;  // bytes
   uint32_t tcp_seq = 0, tcp_ack = 0;
+  uint32_t network =
+      0;  // of a tunnelled packet: virtual network (VXLAN and Geneve VNI, NVGRE VSID)
   IpAddress src{}, dst{};
   // Of an ICMP error: the packet it complains of. Ports are 0 where they could not be read.
   IpAddress quoted_src{}, quoted_dst{};

@@ -20,7 +20,7 @@ struct FlowKey {
   uint16_t vlan[2] = {};
   uint8_t proto = 0;
   uint8_t wire = 0;
-  uint8_t reserved[6] = {};
+  uint8_t network[3] = {}, reserved[3] = {};  // Headers::network: tenants share addresses
   bool operator==(const FlowKey&) const noexcept = default;
 };
 static_assert(sizeof(FlowKey) == 48);

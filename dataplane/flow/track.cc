@@ -25,6 +25,7 @@ FlowKey make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst, 
   k.vlan[1] = h.vlan[1];
   k.proto = proto;
   k.wire = wire;
+  for (unsigned i = 0; i < 3; ++i) k.network[i] = static_cast<uint8_t>(h.network >> 8 * i);
   return k;
 }
 

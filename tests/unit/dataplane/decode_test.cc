@@ -125,6 +125,136 @@ TEST(Decode, WrongChecksumsAreNamed) {
   EXPECT_EQ(checksum_anomaly(u.view(), u.headers()), Anomaly::kUdpBadChecksum);
 }
 
+std::string text_of(const Frame& f) {
+  return {f.bytes().begin(), f.bytes().end()};
+}
+const std::string kInnerIp4 =
+    text_of(Frame().ipv4("10.0.0.1", "10.0.0.2").tcp(5, 6, kTcpSyn, "inside"));
+const std::string kInnerIp6 = text_of(Frame().ipv6("fd00::1", "fd00::2").tcp(5, 6, kTcpSyn));
+const std::string kInnerEthernet = text_of(Frame().ethernet()) + kInnerIp4;
+
+std::string hex(std::initializer_list<int> values) {
+  std::string out;
+  for (const int v : values) out += static_cast<char>(v);
+  return out;
+}
+Frame over(uint8_t proto, const std::string& payload) {
+  return Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", proto).text(payload).seal();
+}
+Frame over_udp(uint16_t port, const std::string& payload) {
+  return Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", kProtoUdp).udp(49'999, port, payload);
+}
+
+struct Tunnel {
+  const char* name;
+  Frame frame;
+  const char* dst;
+  uint32_t network = 0;
+};
+std::vector<Tunnel> tunnels() {
+  const char *v4 = "10.0.0.2", *v6 = "fd00::2";
+  return {
+      {"GRE", over(47, hex({0, 0, 8, 0}) + kInnerIp4), v4},
+      {"GRE, checksum, key, sequence, IPv6",
+       over(47, hex({0xb0, 0, 0x86, 0xdd, 1, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1}) + kInnerIp6), v6},
+      {"NVGRE", over(47, hex({0x20, 0, 0x65, 0x58, 0, 1, 2, 9}) + kInnerEthernet), v4, 0x000102},
+      {"GRE with MPLS", over(47, hex({0, 0, 0x88, 0x47, 0, 0, 0x11, 64}) + kInnerIp4), v4},
+      {"PPTP",
+       over(47,
+            hex({0x30, 0x81, 0x88, 0x0b, 0, 99, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 3, 0, 0x21}) +
+                kInnerIp4),
+       v4},
+      {"PPTP, short protocol",
+       over(47, hex({0x30, 1, 0x88, 0x0b, 0, 99, 0, 5, 0, 0, 0, 1, 0x21}) + kInnerIp4), v4},
+      {"ERSPAN I", over(47, hex({0, 0, 0x88, 0xbe}) + kInnerEthernet), v4},
+      {"ERSPAN II",
+       over(47, hex({0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 1, 0, 0, 0, 0, 0, 0}) + kInnerEthernet),
+       v4},
+      {"ERSPAN III",
+       over(47, hex({0x10, 0, 0x22, 0xeb, 0, 0, 0, 1, 0x20, 1, 0, 0, 0, 0,
+                     0,    0, 0,    0,    0, 1, 9, 9, 9,    9, 9, 9, 9, 9}) +
+                    kInnerEthernet),
+       v4},
+      {"WCCP", over(47, hex({0, 0, 0x88, 0x3e, 0, 0, 0, 0}) + kInnerIp4), v4},
+      {"VXLAN", over_udp(4789, hex({8, 0, 0, 0, 0, 0, 42, 0}) + kInnerEthernet), v4, 42},
+      {"VXLAN-GPE", over_udp(4790, hex({0xc, 0, 0, 2, 0, 0, 43, 0}) + kInnerIp6), v6, 43},
+      {"Geneve", over_udp(6081, hex({1, 0, 0x65, 0x58, 0, 0, 44, 0, 1, 1, 0, 0}) + kInnerEthernet),
+       v4, 44},
+      {"Geneve with IP", over_udp(6081, hex({0, 0, 8, 0, 0, 0, 45, 0}) + kInnerIp4), v4, 45},
+      {"Teredo", over_udp(3544, kInnerIp6), v6},
+      {"Teredo, authentication and origin",
+       over_udp(3544, hex({0, 1, 1, 2, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0}) +
+                          hex({0, 0, 1, 2, 3, 4, 5, 6}) + kInnerIp6),
+       v6},
+      {"authentication header",
+       over(51, hex({4, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}) +
+                    kInnerIp4),
+       v4},
+      {"pseudowire",
+       Frame().ethernet(0x8847).raw({0, 0, 0x11, 64, 0, 0, 0, 0}).text(kInnerEthernet), v4},
+      {"VXLAN in GRE",
+       over(
+           47,
+           hex({0, 0, 8, 0}) +
+               text_of(over_udp(4789, hex({8, 0, 0, 0, 0, 0, 46, 0}) + kInnerEthernet)).substr(14)),
+       v4, 46},
+  };
+}
+
+TEST(Decode, LooksIntoEachTunnel) {
+  for (const Tunnel& t : tunnels()) {
+    const Headers h = t.frame.headers();
+    EXPECT_EQ(to_string(h.dst), t.dst) << t.name;
+    EXPECT_EQ(h.dst_port, 6) << t.name;
+    EXPECT_EQ(h.network, t.network) << t.name;
+    EXPECT_EQ(h.anomaly, Anomaly::kNone) << t.name;
+  }
+}
+
+TEST(Decode, WhatOnlyLooksLikeATunnelIsItself) {
+  for (const uint16_t port : {4789, 4790, 6081, 3544}) {
+    const Headers h =
+        over_udp(port, "\x08 is nothing that a tunnel would carry, I should think").headers();
+    EXPECT_EQ(h.dst_port, port);
+    EXPECT_FALSE(h.has(kTunnelled));
+  }
+  const Headers keepalive = over(47, hex({0, 0, 0, 0})).headers();
+  EXPECT_EQ(keepalive.proto, 47);
+  EXPECT_FALSE(keepalive.has(kTunnelled));
+}
+
+TEST(Decode, TunnelsInTunnelsEnd) {
+  std::string inner = kInnerIp4;
+  for (int i = 0; i < 8; ++i) {
+    inner = text_of(Frame().ipv4("3.3.3.3", "4.4.4.4", 47).text(hex({0, 0, 8, 0}) + inner).seal());
+  }
+  const Headers h = Frame().ethernet().text(inner).headers();
+  EXPECT_EQ(h.anomaly, Anomaly::kTunnelTooDeep);
+  EXPECT_EQ(to_string(h.dst), "4.4.4.4");
+}
+
+// Every byte of every tunnel changed in turn, every length: never past the end.
+TEST(Decode, BrokenTunnelsAreSafe) {
+  for (const Tunnel& t : tunnels()) {
+    const std::vector<uint8_t>& whole = t.frame.bytes();
+    for (size_t n = 14; n <= whole.size(); ++n) {
+      const auto copy = std::make_unique<uint8_t[]>(n);  // exactly as long: ASan sees one byte more
+      for (const int change : {0, 1, 0x80, 0xff}) {
+        std::copy_n(whole.begin(), n, copy.get());
+        copy[n - 1] ^= static_cast<uint8_t>(change);
+        const PacketView v{.data = copy.get(),
+                           .bytes = static_cast<uint32_t>(n),
+                           .wire_bytes = static_cast<uint32_t>(n)};
+        Headers h;
+        decode_packet(v, LinkType::kEthernet, h);
+        ASSERT_LE(h.payload_offset + h.payload_bytes, n) << t.name;
+        ASSERT_LE(h.l3_offset + h.l3_bytes, n) << t.name;
+        checksum_anomaly(v, h);
+      }
+    }
+  }
+}
+
 // Whatever the cut, nothing is read past it (ASan watches) and offsets stay inside.
 TEST(Decode, EveryPrefixOfEveryFrameIsSafe) {
   const Frame frames[] = {Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2").tcp(1, 2, kTcpSyn, "abc"),

@@ -95,7 +95,7 @@ void BM_JudgeAndDecide(benchmark::State& state) {
     const std::span<const PacketView> packets(t.packets.data() + at, kBurstMax);
     const std::span<const Headers> headers(t.headers.data() + at, kBurstMax);
     const std::span<const Tracked> rows(tracked.data() + at, kBurstMax);
-    verdicts.judge(packets, headers, rows, decisions);
+    verdicts.judge(packets, headers, rows, table, decisions);
     verdicts.decide(packets, rows, known, hits, nullptr, Mode::kEnforce, table, decisions);
     at = (at + kBurstMax) % t.packets.size();
   }

@@ -34,7 +34,7 @@ constexpr uint32_t layout_of_this_build() {
   const uint64_t sizes[] = {sizeof(SegmentHeader),  sizeof(AppNames),
                             sizeof(WorkerShare),    sizeof(StatsPage),
                             sizeof(WireStats),      sizeof(Settings),
-                            sizeof(VerdictCommand), sizeof(FlowReport),
+                            sizeof(VerdictCommand), sizeof(VerdictMatch), sizeof(FlowReport),
                             sizeof(FlowStart),      sizeof(RuleHit),
                             sizeof(Drop),           sizeof(VerdictReport),
                             kReasonCount,           static_cast<uint64_t>(Anomaly::kCount)};

@@ -123,6 +123,7 @@ class FlowTable {
   Flow& flow(uint32_t i) noexcept { return flows_[i]; }
   const Flow& flow(uint32_t i) const noexcept { return flows_[i]; }
   FlowCold& cold(uint32_t i) noexcept { return cold_[i]; }
+  const FlowCold& cold(uint32_t i) const noexcept { return cold_[i]; }
   uint32_t index_of(const Flow& f) const noexcept {
     return static_cast<uint32_t>(&f - flows_.get());
   }

@@ -120,6 +120,25 @@ std::string program_text(const Json& p) {
                      span_text(static_cast<int64_t>(number(p, "uptime_seconds"))), get(p, "epoch"));
 }
 
+// "fail open; closed: overload, starting; uninspected: starting 12"
+std::string fail_text(const Json& policies) {
+  std::string closed, uninspected;
+  size_t closed_count = 0;
+  for (const auto& [cause, p] : policies.items()) {
+    if (get(p, "policy") == "closed") {
+      closed += (closed_count++ == 0 ? "" : ", ") + cause;
+    }
+    if (const uint64_t n = number(p, "uninspected"); n != 0) {
+      uninspected += fmt::format("{}{} {}", uninspected.empty() ? "" : ", ", cause, grouped(n));
+    }
+  }
+  std::string out = closed_count == 0                 ? "open"
+                    : closed_count == policies.size() ? "closed"
+                                                      : "open, but closed on " + closed;
+  if (!uninspected.empty()) out += "; passed uninspected: " + uninspected;
+  return out;
+}
+
 std::string balance_text(const Json& j) {
   const uint64_t dropped = sum_of(part(j, "dropped"));
   std::string out =
@@ -191,6 +210,8 @@ std::string status_text(const Json& s) {
   out += wires.text("no wire") + "\n";
   for (const Json& wire : part(s, "wires")) {
     out += fmt::format("{}: {}\n", get(wire, "name"), balance_text(wire));
+    out += fmt::format("{}: when something fails: {}\n", get(wire, "name"),
+                       fail_text(part(wire, "fail")));
     if (const Json& would = part(wire, "would_drop"); !would.empty()) {
       out += fmt::format("{}: would have dropped {}\n", get(wire, "name"), reasons_text(would));
     }

@@ -40,6 +40,18 @@ void write_amount(JsonText& json, std::string_view key, const PacketsBytes& v) {
   json.close();
 }
 
+void write_fail_policies(JsonText& json, const WireSettings& settings, const WireTraffic& wire) {
+  json.open("fail");
+  for (unsigned i = 0; i < kFailCauses; ++i) {
+    const auto cause = static_cast<FailCause>(i);
+    json.open(fail_cause_name(cause));
+    json.field("policy", fail_policy_name(settings.on(cause)));
+    json.field("uninspected", wire.fail_open[i]);
+    json.close();
+  }
+  json.close();
+}
+
 void write_wire(JsonText& json, const WireSettings& settings, const WireTraffic& wire) {
   json.open_item();
   json.field("name", settings.name);
@@ -60,6 +72,7 @@ void write_wire(JsonText& json, const WireSettings& settings, const WireTraffic&
   json.field("held", wire.held.packets);
   write_drops(json, "dropped", wire.dropped);
   write_drops(json, "would_drop", wire.would_drop);
+  write_fail_policies(json, settings, wire);
   json.field("unaccounted", wire.unaccounted());
   json.field("balanced", wire.balanced);
   json.close();

@@ -237,6 +237,38 @@ Outcome read_eve(const YAML::Node& node, Config& c) {
   });
 }
 
+Outcome read_depths(const YAML::Node& node, Config& c) {
+  auto& depths = c.settings.inspect.app_depth;
+  if (!node.IsMap()) return wrong(node, "a map from application to bytes, such as {TLS: 65536}");
+  if (node.size() > kAppDepthsMax) {
+    return sentence(node, fmt::format("more than {} applications", kAppDepthsMax));
+  }
+  std::fill(std::begin(depths), std::end(depths), AppDepth{});
+  size_t n = 0;
+  for (const auto& entry : node) {
+    AppDepth& depth = depths[n++];
+    if (!entry.first.IsScalar() || entry.first.Scalar().empty() ||
+        entry.first.Scalar().size() >= sizeof depth.app) {
+      return wrong(entry.first, "an application's name of at most 23 characters");
+    }
+    const auto bytes =
+        entry.second.IsScalar() ? read_whole_number(entry.second.Scalar()) : std::nullopt;
+    if (!bytes || *bytes < 0 || *bytes > UINT32_MAX) return wrong(entry.second, "bytes; 0: all");
+    std::copy(entry.first.Scalar().begin(), entry.first.Scalar().end(), depth.app);
+    depth.bytes = static_cast<uint64_t>(*bytes);
+  }
+  return {};
+}
+
+std::string write_depths(const Config& c) {
+  std::string out;
+  for (const AppDepth& d : c.settings.inspect.app_depth) {
+    if (d.app[0] == '\0') continue;
+    out += fmt::format("{}{}: {}", out.empty() ? "{" : ", ", write_quoted(d.app), d.bytes);
+  }
+  return out.empty() ? "{}" : out + "}";
+}
+
 std::string write_list(std::span<const std::string> items) {
   std::string out = "[";
   for (const std::string& item : items) {
@@ -354,8 +386,19 @@ void add_inspection(std::vector<Row>& rows) {
       "inspect.classify_flows", "flows in nDPI at a time, per worker", 64, 4'194'304,
       [](Config & c) -> auto& { return c.settings.inspect.classify_flows_max; }));
   rows.push_back(whole(
-      "inspect.match_bytes", "payload per direction that rules see; 0: all", 0, INT64_MAX / 2,
+      "inspect.match_bytes", "payload per direction that rules see; 0: all", 0, UINT32_MAX,
       [](Config & c) -> auto& { return c.settings.inspect.match_bytes; }));
+  rows.push_back({"inspect.depths", "the same for single applications, by nDPI's name", read_depths,
+                  write_depths});
+  rows.push_back(whole(
+      "inspect.sample_bytes", "past that depth rules see a window of this size; 0: nothing", 0,
+      1 << 20, [](Config & c) -> auto& { return c.settings.inspect.sample_bytes; }));
+  rows.push_back(whole(
+      "inspect.sample_every_bytes", "one at a random place in each so many", 4096, 1 << 30,
+      [](Config & c) -> auto& { return c.settings.inspect.sample_every_bytes; }));
+  rows.push_back(duration(
+      "inspect.burst_budget", "for nDPI and rules per 32 packets; over it, fail: overload; 0: none",
+      0, kNsPerSecond, [](Config & c) -> auto& { return c.settings.inspect.burst_budget_ns; }));
   rows.push_back(whole(
       "verdicts.max", "standing verdicts, per worker", 64, 1'048'576,
       [](Config & c) -> auto& { return c.settings.verdicts_max; }));

@@ -87,6 +87,14 @@ void add_wires(MetricsText& m, const Segment& segment) {
             [](const WireTraffic& t) { return t.dropped_bytes; });
   by_reason("would_drop_packets_total", "Simulate mode: frames that would not have left",
             [](const WireTraffic& t) { return t.would_drop; });
+  m.family("uninspected_packets_total", "counter",
+           "Frames that a fail policy of 'open' let pass uninspected, by cause");
+  each([&](const std::string& wire, const WireTraffic& t) {
+    for (unsigned c = 0; c < kFailCauses; ++c) {
+      m.sample(fmt::format("{},cause=\"{}\"", wire, fail_cause_name(static_cast<FailCause>(c))),
+               t.fail_open[c]);
+    }
+  });
   m.family("held_packets", "gauge", "Frames in the workers' hands");
   each([&](const std::string& wire, const WireTraffic& t) { m.sample(wire, t.held.packets); });
 }

@@ -29,6 +29,7 @@ void add_worker(WireTraffic& to, const WireStats& from) {
     to.dropped_bytes[r] += from.dropped_bytes[r].get();
     to.would_drop[r] += from.would_drop_packets[r].get();
   }
+  for (unsigned c = 0; c < kFailCauses; ++c) to.fail_open[c] += from.fail_open_packets[c].get();
   for (unsigned s = 0; s < 2; ++s) {
     add(to.side[s].sent, from.side[s].sent_packets, from.side[s].sent_bytes);
     add(to.side[s].injected, from.side[s].injected_packets, from.side[s].injected_bytes);

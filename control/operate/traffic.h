@@ -26,7 +26,8 @@ struct WireTraffic {
   uint64_t dropped[kReasonCount] = {};
   uint64_t dropped_bytes[kReasonCount] = {};
   uint64_t would_drop[kReasonCount] = {};
-  bool balanced = true;  // see Traffic
+  uint64_t fail_open[kFailCauses] = {};  // sent uninspected
+  bool balanced = true;                  // see Traffic
 
   uint64_t dropped_packets() const noexcept;
   // received - sent - dropped - held; 0 when every packet is accounted for.

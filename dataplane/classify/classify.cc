@@ -132,11 +132,12 @@ bool Classifier::inspect(const PacketView& packet, const Headers& h, Flow& f, Fl
 
 void Classifier::classify(std::span<const PacketView> packets, std::span<const Headers> headers,
                           std::span<const Tracked> tracked, std::span<const bool> stopped,
-                          FlowTable& table, std::span<bool> became_known) {
+                          FlowTable& table, CycleBudget& budget, std::span<bool> became_known) {
   for (size_t i = 0; i < packets.size(); ++i) {
     became_known[i] = false;
     Flow* f = tracked[i].flow;
     if (f == nullptr || (f->flags & kWantsClassify) == 0 || stopped[i]) continue;
+    if (budget.is_spent()) continue;
     became_known[i] = inspect(packets[i], headers[i], *f, table.cold(tracked[i].index));
   }
 }

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include "dataplane/base/cycle_budget.h"
 #include "dataplane/base/result.h"
 #include "dataplane/contract/segment.h"
 #include "dataplane/flow/flow.h"
@@ -33,10 +34,11 @@ class Classifier {
 
   // The stage, for the packets whose flow still wants it. Writes Flow::app, app_master,
   // classify_slot and clears kWantsClassify when done. stopped[i]: a verdict drops the packet
-  // whatever is in it. became_known[i] is true where this packet told what the flow is.
+  // whatever is in it. Once the budget is spent the rest waits for its next packet, or goes
+  // unclassified. became_known[i] is true where this packet told what the flow is.
   void classify(std::span<const PacketView> packets, std::span<const Headers> headers,
                 std::span<const Tracked> tracked, std::span<const bool> stopped, FlowTable& table,
-                std::span<bool> became_known);
+                CycleBudget& budget, std::span<bool> became_known);
 
   // A flow ends: decides by what it has (guessing by port and address where nothing was said) and
   // gives the state back. For a flow without state this is nothing.

@@ -42,12 +42,12 @@ std::string_view reason_name(Reason r) noexcept {
                                                 "fragment-conflict",
                                                 "fragment-timeout",
                                                 "segment-conflict",
+                                                "fail-starting",
                                                 "fail-overload",
                                                 "fail-flow-table-full",
                                                 "fail-stream-memory-full",
                                                 "fail-parser-error",
-                                                "fail-control-gone",
-                                                "fail-stalled"};
+                                                "fail-control-gone"};
   static_assert(sizeof kNames / sizeof kNames[0] == kReasonCount);
   return pick(kNames, r);
 }

@@ -57,14 +57,24 @@ struct FlowSettings {
   TimeNs update_every_ns = 60 * kNsPerSecond;  // FlowUpdate kPeriodic of a live flow
 };
 
+constexpr uint32_t kAppDepthsMax = 16;
+struct AppDepth {
+  char app[24] = {};   // nDPI's name, letters of either case; empty: unused
+  uint64_t bytes = 0;  // as InspectSettings::match_bytes
+};
+
 struct InspectSettings {
   uint32_t classify_tcp_packets = 80;  // nDPI sees at most this many packets of a TCP flow
   uint32_t classify_udp_packets = 24;
   uint32_t classify_flows_max = 32'768;  // nDPI states at a time, per worker
   uint32_t reserved = 0;
-  uint64_t match_bytes = 0;      // payload per direction that rules see; 0: all of it
-  uint8_t verify_checksums = 1;  // 0: -k none, a bad checksum is not looked at
+  uint64_t match_bytes = 1 << 20;           // payload per direction that rules see; 0: all of it
+  uint64_t sample_bytes = 4096;             // after that, a window of this many bytes is seen again
+  uint64_t sample_every_bytes = 256 << 10;  // at a random place in each so many
+  TimeNs burst_budget_ns = kNsPerMs;        // for nDPI and rules per burst; 0: without end
+  uint8_t verify_checksums = 1;             // 0: -k none, a bad checksum is not looked at
   uint8_t reserved2[7] = {};
+  AppDepth app_depth[kAppDepthsMax] = {{"TLS", 64 << 10}, {"QUIC", 16 << 10}, {"SSH", 64 << 10}};
 };
 
 struct Settings {

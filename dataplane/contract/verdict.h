@@ -42,12 +42,12 @@ enum class Reason : uint8_t {
   kFragmentConflict,  // an IP fragment that contradicts one that came before it
   kFragmentTimeout,   // fragments whose datagram was never completed
   kSegmentConflict,   // a TCP segment that contradicts bytes that were let through
-  kFailOverload,      // this and the next: the wire's fail policy for that cause is `closed`
+  kFailStarting,      // this and the next: the wire's fail policy for that cause is `closed`
+  kFailOverload,
   kFailFlowTableFull,
   kFailStreamMemoryFull,
   kFailParserError,
   kFailControlGone,
-  kFailStalled,
   kCount
 };
 constexpr unsigned kReasonCount = static_cast<unsigned>(Reason::kCount);

@@ -39,10 +39,10 @@ enum FlowFlag : uint16_t {
   kAppGuessed = 1u << 8,      // classify
   kClassifiedOnce = 1u << 9,  // classify: kClassified was told
   kNoAnswerTold = 1u << 10,   // track
+  kDeepEnough = 1u << 11,     // match: inspected to its depth; << 1: from the responder
 };
 
-constexpr uint32_t kNoFlow = 0xffffffff;
-constexpr uint32_t kNoSlot = 0xffffffff;
+constexpr uint32_t kNoFlow = 0xffffffff, kNoSlot = 0xffffffff;
 
 // The hot part: two cache lines. Writers: track, unless a comment names another stage.
 struct alignas(64) Flow {
@@ -90,6 +90,7 @@ enum TrackEvent : uint8_t {
   kFlowEstablished = 1u << 1,  // this packet is the first answer
   kFlowRefused = 1u << 2,      // this packet (RST) refused it
   kQuotedRefused = 1u << 3,    // an ICMP error refused the flow `quoted`
+  kNoRoomForFlow = 1u << 4,    // the table is full and nothing in it gives way
 };
 struct Tracked {
   Flow* flow = nullptr;  // null: not IP, a later fragment, or the table is full
@@ -205,8 +206,7 @@ class FlowTable {
   uint32_t free_count_;
   uint32_t size_ = 0;
   uint32_t high_water_ = 0;  // slots from here on were never used
-  uint32_t sweep_at_ = 0;
-  uint32_t evict_at_ = 0;
+  uint32_t sweep_at_ = 0, evict_at_ = 0;
   uint64_t impossible_ = 0;
   FlowId last_id_;
 };

@@ -85,6 +85,7 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
   }
   if (index == kNoFlow) {
     ++stats.refused_full;
+    tracked[i].events |= kNoRoomForFlow;
     return kNoFlow;
   }
   ++stats.created;

@@ -280,8 +280,8 @@ class PacketMatch {
 };
 
 MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> headers,
-                  std::span<const Inspect> inspect, const LoadedRules& rules, Matcher& matcher,
-                  std::span<Hits> hits) noexcept {
+                  std::span<Inspect> inspect, const LoadedRules& rules, Matcher& matcher,
+                  CycleBudget& budget, std::span<Hits> hits) noexcept {
   MatchCounts counts;
   if (rules.count() == 0) {
     for (Hits& h : hits) {
@@ -292,6 +292,10 @@ MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> 
   }
   PacketMatch packet_match(rules, matcher);
   for (size_t i = 0; i < packets.size(); ++i) {
+    if (inspect[i] != Inspect::kNo && budget.is_spent()) {
+      inspect[i] = Inspect::kNo;
+      ++counts.unscanned;
+    }
     const uint32_t scanned = packet_match.packet(packets[i], headers[i], inspect[i], hits[i]);
     counts.packets += scanned != 0;
     counts.bytes += scanned;

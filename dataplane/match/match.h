@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/base/cycle_budget.h"
 #include "dataplane/base/packet_view.h"
 #include "dataplane/base/result.h"
 #include "dataplane/contract/rule_image.h"
@@ -26,18 +27,18 @@ constexpr unsigned kHitsMax = 15;  // the best ones are kept; Suricata's packet-
 // pass rule it is the only one.
 struct Hits {
   uint8_t count = 0;
-  bool truncated = false;      // more rules hit than fit
+  bool truncated = false;  // more rules hit than fit
   uint16_t reserved = 0;
-  uint32_t rule[kHitsMax];     // the first `count` are set
+  uint32_t rule[kHitsMax];  // the first `count` are set
 };
 static_assert(sizeof(Hits) == 64);
 
 // What the flow asks for this packet.
 enum class Inspect : uint8_t {
-  kNo = 0,                 // the flow is settled: no rule sees this packet
+  kNo = 0,  // the flow is settled: no rule sees this packet
   kYes = 1,
-  kFirstOfDirection = 2,   // first packet of its flow in its direction, or it has no flow: rules
-                           // that name only protocol and addresses are asked too
+  kFirstOfDirection = 2,  // first packet of its flow in its direction, or it has no flow: rules
+                          // that name only protocol and addresses are asked too
 };
 
 // One worker's own: libhs scratch and work space for the rules of one LoadedRules.
@@ -52,8 +53,8 @@ class Matcher {
   friend class LoadedRules;
   friend class PacketMatch;
   hs_scratch* scratch_ = nullptr;
-  std::vector<uint8_t> lower_;      // the payload in lower case, when a rule needs it
-  std::vector<uint16_t> ends_[2];   // where matches end: of the last content, of the next
+  std::vector<uint8_t> lower_;     // the payload in lower case, when a rule needs it
+  std::vector<uint16_t> ends_[2];  // where matches end: of the last content, of the next
 };
 
 class LoadedRules {
@@ -62,7 +63,7 @@ class LoadedRules {
   // with the image, or that its patterns were compiled for another processor or libhs.
   static Result<std::unique_ptr<LoadedRules>> load(std::span<const uint8_t> image,
                                                    unsigned workers);
-  struct Key {};                    // load() alone makes one
+  struct Key {};  // load() alone makes one
   explicit LoadedRules(Key) noexcept {}
   LoadedRules(const LoadedRules&) = delete;
   LoadedRules& operator=(const LoadedRules&) = delete;
@@ -78,20 +79,22 @@ class LoadedRules {
   Matcher& matcher(unsigned worker) const noexcept { return matchers_[worker]; }
 
  private:
-  std::vector<uint64_t> bytes_;     // the image; words for its alignment
+  std::vector<uint64_t> bytes_;  // the image; words for its alignment
   RuleImage image_;
   hs_database* database_ = nullptr;
   std::unique_ptr<Matcher[]> matchers_;
 };
 
 struct MatchCounts {
-  uint32_t packets = 0;   // whose payload was scanned
-  uint32_t bytes = 0;     // of it
+  uint32_t unscanned = 0;  // packets that wanted it when the budget was spent; their inspect[i] is
+                           // kNo now
+  uint32_t packets = 0;    // whose payload was scanned
+  uint32_t bytes = 0;      // of it
 };
 
 // packets[i], headers[i], inspect[i] -> hits[i]. Without rules it only clears the counts.
 MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> headers,
-                  std::span<const Inspect> inspect, const LoadedRules& rules, Matcher& matcher,
-                  std::span<Hits> hits) noexcept;
+                  std::span<Inspect> inspect, const LoadedRules& rules, Matcher& matcher,
+                  CycleBudget& budget, std::span<Hits> hits) noexcept;
 
 }  // namespace weir

@@ -12,6 +12,7 @@
 #include "dataplane/contract/segment.h"
 #include "dataplane/features/features.h"
 #include "dataplane/io/io.h"
+#include "dataplane/pipeline/depth.h"
 #include "dataplane/pipeline/published.h"
 
 namespace weir {
@@ -55,6 +56,8 @@ class Worker {
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
   void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
+  bool wants_match(size_t i, const WorkerWire& wire);
+  void look_at_control() noexcept;
   void account(const WorkerWire& wire, Side side, size_t n);
   void account_one(WireStats& stats, const PacketView& packet, Reason reason);
   bool is_pacing(const WorkerWire& wire) const noexcept;
@@ -68,7 +71,7 @@ class Worker {
 
   const uint8_t index_;
   WorkerShare& share_;
-  const Presence& control_;
+  const SegmentHeader& header_;
   const Settings settings_;
   std::vector<WorkerWire> wires_;
   const Published<LoadedRules>& rules_;
@@ -77,6 +80,9 @@ class Worker {
   Verdicts verdicts_;
   EventWriter events_;
   std::unique_ptr<Classifier> classifier_;
+  InspectionDepth depth_;
+  CycleBudget budget_;
+  FailCause plight_ = FailCause::kCount;  // what keeps every packet from being inspected
   std::unique_ptr<Burst> burst_;
   std::unique_ptr<Pacing> pacing_;
   uint64_t packets_seen_ = 0;

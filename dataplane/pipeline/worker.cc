@@ -18,23 +18,31 @@ FlowId first_flow_id(uint8_t worker, const Segment& segment) noexcept {
   return FlowId{worker} << 56 | (epoch & 0xff) << 48;
 }
 
+// Of weir run; a replay has no supervisor, nobody to wait for and all the time it takes.
+bool is_live(const SegmentHeader& h) noexcept {
+  return h.supervisor.state.load(std::memory_order_relaxed) != ProgramState::kAbsent;
+}
+
+constexpr TimeNs kControlGoneNs = 3 * kNsPerSecond;  // six of its heartbeats
+
 constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock is a system call
 
 }  // namespace
 
 // A burst as a table: row = packet, column = what one stage found out. One per worker, reused.
 struct Worker::Burst {
-  PacketView packet[kBurstMax];    // written by io
-  Headers headers[kBurstMax];      //            decode
-  Tracked tracked[kBurstMax];      //            track
-  bool stopped[kBurstMax];         //            judge
-  bool became_known[kBurstMax];    //            classify
-  Inspect inspect[kBurstMax];      //            match_burst
-  Hits hits[kBurstMax];            //            match
-  Decision decision[kBurstMax];    //            judge, decide
-  bool held[kBurstMax];            //            hold
-  Reason reason[kBurstMax];        //            decide, then io
-  EndedFlow ended[kBurstMax * 2];  //            track
+  PacketView packet[kBurstMax];      // written by io
+  Headers headers[kBurstMax];        //            decode
+  Tracked tracked[kBurstMax];        //            track
+  bool stopped[kBurstMax];           //            judge
+  bool became_known[kBurstMax];      //            classify
+  Inspect inspect[kBurstMax];        //            match_burst
+  FailCause uninspected[kBurstMax];  //          track, match_burst
+  Hits hits[kBurstMax];              //            match
+  Decision decision[kBurstMax];      //            judge, decide
+  bool held[kBurstMax];              //            hold
+  Reason reason[kBurstMax];          //            decide, then io
+  EndedFlow ended[kBurstMax * 2];    //            track
 };
 
 struct Worker::Pacing {
@@ -47,15 +55,18 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
                const Published<LoadedRules>& rules, uint64_t seed)
     : index_(index),
       share_(segment.worker(index)),
-      control_(segment.header().control),
+      header_(segment.header()),
       settings_(segment.settings()),
       wires_(std::move(wires)),
       rules_(rules),
       flows_(settings_.flow, first_flow_id(index, segment), seed),
       verdicts_(settings_.verdicts_max),
       events_(segment.event_ring(index), share_.stats, index, settings_.reports_per_second),
+      depth_(settings_.inspect, seed),
+      budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
       burst_(std::make_unique<Burst>()),
       pacing_(std::make_unique<Pacing>()) {
+  look_at_control();
   share_.stats.flow_table_bytes.set(FlowTable::bytes_for(settings_.flow.flows_max));
   share_.stats.verdict_table_bytes.set(Verdicts::bytes_for(settings_.verdicts_max));
 }
@@ -69,6 +80,12 @@ Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
   auto classifier = Classifier::create(worker->settings_.inspect);
   if (!classifier) return tl::make_unexpected(classifier.error());
   worker->classifier_ = std::move(*classifier);
+  const auto names = std::make_unique<AppNames>();
+  worker->classifier_->write_names(*names);
+  if (const char* unknown = worker->depth_.read_names(worker->settings_.inspect, *names)) {
+    return fail(std::string("inspect.depths names '") + unknown +
+                "', which is no application that nDPI knows");
+  }
   return worker;
 }
 
@@ -132,54 +149,69 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   verdicts_.judge(packets, headers, tracked, flows_, decisions);
   for (size_t i = 0; i < n; ++i) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
   const std::span<bool> became_known(b.became_known + from, n);
-  classifier_->classify(packets, headers, tracked, {b.stopped + from, n}, flows_, became_known);
+  budget_.begin();
+  classifier_->classify(packets, headers, tracked, {b.stopped + from, n}, flows_, budget_,
+                        became_known);
   match_burst(from, n, rules, wire);
   const std::span<const Hits> hits(b.hits + from, n);
-  verdicts_.decide(packets, tracked, became_known, hits, rules, settings_.wire[wire.index].mode,
-                   flows_, decisions);
+  verdicts_.decide(packets, tracked, became_known, hits, {b.uninspected + from, n}, rules,
+                   settings_.wire[wire.index], flows_, decisions);
   events_.observe(packets, headers, tracked, became_known, hits, rules, decisions, wire.index,
                   flows_, packets_seen_ + from + 1);
   learn_outcomes(from, n);
   return n;
 }
 
+// Whether rules look at packet i; if so it counts against its flow's depth.
+bool Worker::wants_match(size_t i, const WorkerWire& wire) {
+  Burst& b = *burst_;
+  const Tracked& t = b.tracked[i];
+  const Headers& h = b.headers[i];
+  if (!h.has(kHasIp) || b.stopped[i]) return false;
+  if (t.flow != nullptr) {
+    if ((t.flow->flags & kWantsMatch) == 0) return false;
+    if (!depth_.wants(flows_, t, h.payload_bytes)) return false;
+  }
+  if (settings_.inspect.verify_checksums == 0) return true;
+  const Anomaly wrong = checksum_anomaly(b.packet[i], h);
+  if (wrong == Anomaly::kNone) return true;
+  events_.anomaly(b.packet[i], h, wrong, wire.index, packets_seen_ + i + 1);
+  return false;
+}
+
 void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
   Burst& b = *burst_;
-  if (rules == nullptr) {
-    for (size_t i = from; i < from + n; ++i) b.hits[i].count = 0;
-    return;
-  }
   for (size_t i = from; i < from + n; ++i) {
-    const Tracked& t = b.tracked[i];
-    const Headers& h = b.headers[i];
+    const bool no_room = (b.tracked[i].events & kNoRoomForFlow) != 0;
+    b.uninspected[i] = !b.headers[i].has(kHasIp)      ? FailCause::kCount
+                       : plight_ != FailCause::kCount ? plight_
+                       : no_room                      ? FailCause::kFlowTableFull
+                                                      : FailCause::kCount;
+    b.hits[i].count = 0;
+  }
+  if (rules == nullptr) return;
+  bool wanted[kBurstMax];
+  for (size_t i = from; i < from + n; ++i) {
     b.inspect[i] = Inspect::kNo;
-    if (!h.has(kHasIp) || b.stopped[i]) continue;
-    if (t.flow != nullptr && (t.flow->flags & kWantsMatch) == 0) continue;
-    if (settings_.inspect.verify_checksums != 0) {
-      const Anomaly wrong = checksum_anomaly(b.packet[i], h);
-      if (wrong != Anomaly::kNone) {
-        events_.anomaly(b.packet[i], h, wrong, wire.index, packets_seen_ + i + 1);
-        continue;
-      }
-    }
-    if (t.flow == nullptr) {
-      b.inspect[i] = Inspect::kFirstOfDirection;
-      continue;
-    }
+    wanted[i] = wants_match(i, wire);
+    if (!wanted[i]) continue;
+    const Tracked& t = b.tracked[i];
+    b.inspect[i] = Inspect::kFirstOfDirection;
+    if (t.flow == nullptr) continue;
     FlowCold& c = flows_.cold(t.index);
     const auto direction = static_cast<uint8_t>(1u << t.direction);
-    const bool first = (c.seen_directions & direction) == 0;
+    if ((c.seen_directions & direction) != 0) b.inspect[i] = Inspect::kYes;
     c.seen_directions |= direction;
-    const uint64_t depth = settings_.inspect.match_bytes;
-    if (depth != 0 && c.matched_bytes[t.direction] >= depth) continue;
-    c.matched_bytes[t.direction] += std::min<uint32_t>(h.payload_bytes, 1u << 16);
-    b.inspect[i] = first ? Inspect::kFirstOfDirection : Inspect::kYes;
   }
   const MatchCounts counts =
       match({b.packet + from, n}, {b.headers + from, n}, {b.inspect + from, n}, *rules,
-            rules->matcher(index_), {b.hits + from, n});
+            rules->matcher(index_), budget_, {b.hits + from, n});
   share_.stats.inspected_packets.add(counts.packets);
   share_.stats.inspected_bytes.add(counts.bytes);
+  for (size_t i = from; counts.unscanned != 0 && i < from + n; ++i) {
+    const bool missed = wanted[i] && b.inspect[i] == Inspect::kNo;
+    if (missed && b.uninspected[i] == FailCause::kCount) b.uninspected[i] = FailCause::kOverload;
+  }
 }
 
 void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link) {
@@ -276,8 +308,9 @@ void Worker::release_held(TimeNs now) {
     if (stopped) {
       const bool known = false;
       Hits none;
-      verdicts_.decide({&h.packet, 1}, {&t, 1}, {&known, 1}, {&none, 1}, nullptr, Mode::kEnforce,
-                       flows_, {&d, 1});
+      const FailCause nothing = FailCause::kCount;
+      verdicts_.decide({&h.packet, 1}, {&t, 1}, {&known, 1}, {&none, 1}, {&nothing, 1}, nullptr,
+                       settings_.wire[wire.index], flows_, {&d, 1});
     } else {
       verdicts_.passed(h.packet, t);
     }
@@ -319,6 +352,7 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n) {
       w.dropped_bytes[reason].add(bytes);
     }
     const Decision& d = b.decision[i];
+    if (d.opened != FailCause::kCount) w.fail_open_packets[static_cast<unsigned>(d.opened)].add();
     if (d.would != Reason::kNone && d.reason == Reason::kNone) {
       w.would_drop_packets[static_cast<unsigned>(d.would)].add();
     }
@@ -344,10 +378,7 @@ void Worker::keep_house(TimeNs now) {
     verdicts_.apply(command, flows_, now, events_);
   }
   verdicts_.step(now, events_);
-  if (polls_ % kPublishEvery == 0) {
-    const TimeNs beat = control_.heartbeat_ns.load(std::memory_order_relaxed);
-    pacing_->is_control_there = beat != 0 && clock_ns(CLOCK_MONOTONIC) - beat < kNsPerSecond;
-  }
+  if (polls_ % kPublishEvery == 0) look_at_control();
   if (pacing_->held.size != 0) release_held(now);
   flows_.unanswered(now, kUnansweredPerPoll, [&](uint32_t i) {
     pacing_->suspects.failed(endpoints_of(flows_.flow(i)).src, now);
@@ -368,6 +399,20 @@ void Worker::keep_house(TimeNs now) {
         c.told_ns = now;
         events_.flow_update(f, c, UpdateCause::kPeriodic, now);
       });
+}
+
+// Who decides, and by which rules. Both are another program's, which may be away.
+void Worker::look_at_control() noexcept {
+  const TimeNs beat = header_.control.heartbeat_ns.load(std::memory_order_relaxed);
+  const TimeNs age = clock_ns(CLOCK_MONOTONIC) - beat;
+  pacing_->is_control_there = beat != 0 && age < kNsPerSecond;
+  if (!is_live(header_)) return;
+  const RuleSlot& slot = header_.rules;
+  const bool awaits_rules = slot.requested_generation.load(std::memory_order_relaxed) != 0 &&
+                            slot.loaded_generation.load(std::memory_order_relaxed) == 0;
+  plight_ = beat == 0 || awaits_rules ? FailCause::kStarting
+            : age > kControlGoneNs    ? FailCause::kControlGone
+                                      : FailCause::kCount;
 }
 
 bool Worker::finish(TimeNs now, uint32_t flows_max) {

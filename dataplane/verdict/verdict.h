@@ -18,11 +18,12 @@
 namespace weir {
 
 struct Decision {
-  Reason reason = Reason::kNone;  // enforced: anything else is not sent
-  Reason would = Reason::kNone;   // what enforce would have said; equals reason there
-  bool answer = false;            // send RST or ICMP unreachable (kReject, enforced)
-  bool settled = false;           // rules hit it, but an earlier packet of the burst had passed or
-                                  // blocked its flow: the hits count for nothing
+  Reason reason = Reason::kNone;         // enforced: anything else is not sent
+  Reason would = Reason::kNone;          // what enforce would have said; equals reason there
+  bool answer = false;                   // send RST or ICMP unreachable (kReject, enforced)
+  FailCause opened = FailCause::kCount;  // went uninspected, as the wire's fail policy says
+  bool settled = false;  // rules hit it, but an earlier packet of the burst had passed or
+                         // blocked its flow: the hits count for nothing
   uint32_t verdict_slot = 0xffffffff;
   VerdictId verdict = 0;  // that dropped it; 0: none
   uint32_t rule_sid = 0;  // that dropped it; 0: none
@@ -66,12 +67,13 @@ class Verdicts {
   // Whether it is a pass verdict.
   bool is_trusted(const Decision& d) const noexcept;
 
-  // Stage. became_known[i]: the packet told what application its flow is. Writes decisions[i] and,
-  // of the flow, what its field comments say.
+  // Stage. became_known[i]: the packet told what application its flow is. uninspected[i]: what kept
+  // rules from seeing it, kCount if nothing did; the wire's fail policy then counts, except for
+  // what a pass verdict covers. Writes decisions[i] and, of the flow, what its field comments say.
   void decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
               std::span<const bool> became_known, std::span<const Hits> hits,
-              const LoadedRules* rules, Mode mode, FlowTable& flows,
-              std::span<Decision> decisions) noexcept;
+              std::span<const FailCause> uninspected, const LoadedRules* rules,
+              const WireSettings& wire, FlowTable& flows, std::span<Decision> decisions) noexcept;
 
   // A packet that decide() let go is sent now (not held): remembered, to count what leaked.
   void passed(const PacketView& packet, const Tracked& tracked) noexcept;
@@ -90,8 +92,8 @@ class Verdicts {
   void judge_flow(Flow& flow, const FlowCold& cold, const PacketView& packet,
                   Decision& decision) noexcept;
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
-                  const LoadedRules* rules, Mode mode, FlowTable& flows,
-                  Decision& decision) noexcept;
+                  FailCause uninspected, const LoadedRules* rules, const WireSettings& wire,
+                  FlowTable& flows, Decision& decision) noexcept;
   Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowCold* cold,
                     Decision& decision, bool& is_trusted) noexcept;
   TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowCold* cold,

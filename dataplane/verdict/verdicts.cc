@@ -59,6 +59,25 @@ Reason rule_reason(Action a) noexcept {
   }
 }
 
+Reason fail_reason(FailCause c) noexcept {
+  switch (c) {
+    case FailCause::kStarting:
+      return Reason::kFailStarting;
+    case FailCause::kOverload:
+      return Reason::kFailOverload;
+    case FailCause::kFlowTableFull:
+      return Reason::kFailFlowTableFull;
+    case FailCause::kStreamMemoryFull:
+      return Reason::kFailStreamMemoryFull;
+    case FailCause::kParserError:
+      return Reason::kFailParserError;
+    case FailCause::kControlGone:
+      return Reason::kFailControlGone;
+    default:  // the others stop the whole wire, not a packet
+      return Reason::kNone;
+  }
+}
+
 }  // namespace
 
 // Meters of flows come from a pool; when it is empty a flow shares its rule's or verdict's meter,
@@ -372,8 +391,9 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
 }
 
 void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits& hits,
-                          const LoadedRules* rules, Mode mode, FlowTable& flows,
-                          Decision& d) noexcept {
+                          FailCause uninspected, const LoadedRules* rules, const WireSettings& wire,
+                          FlowTable& flows, Decision& d) noexcept {
+  const Mode mode = wire.mode;
   Flow* f = t.flow;
   FlowCold* c = f == nullptr ? nullptr : &flows.cold(t.index);
   // A whole burst is matched before its first packet is decided.
@@ -383,6 +403,11 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   if (reason == Reason::kNone) {
     const Reason rule = by_rules(packet, t, hits, rules, is_trusted ? Mode::kTap : mode, c, d);
     if (!is_trusted) reason = rule;
+  }
+  if (reason == Reason::kNone && !is_trusted && uninspected != FailCause::kCount) {
+    const bool closed = wire.on(uninspected) == FailPolicy::kClosed;
+    if (closed) reason = fail_reason(uninspected);
+    if (!closed || mode != Mode::kEnforce) d.opened = uninspected;
   }
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
@@ -395,14 +420,15 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       std::span<const bool> became_known, std::span<const Hits> hits,
-                      const LoadedRules* rules, Mode mode, FlowTable& flows,
+                      std::span<const FailCause> uninspected, const LoadedRules* rules,
+                      const WireSettings& wire, FlowTable& flows,
                       std::span<Decision> decisions) noexcept {
   for (size_t i = 0; i < packets.size(); ++i) {
     if (became_known[i]) {  // a verdict may name the application
       tracked[i].flow->verdict_generation = 0;
       judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
     }
-    decide_one(packets[i], tracked[i], hits[i], rules, mode, flows, decisions[i]);
+    decide_one(packets[i], tracked[i], hits[i], uninspected[i], rules, wire, flows, decisions[i]);
   }
 }
 

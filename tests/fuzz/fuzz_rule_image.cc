@@ -39,9 +39,11 @@ void ask(const weir::LoadedRules& rules, std::span<const uint8_t> payload, uint8
   headers.src_port = 1024;
   headers.dst_port = 80;
   headers.payload_bytes = static_cast<uint16_t>(bytes.size());
-  const weir::Inspect inspect = weir::Inspect::kFirstOfDirection;
+  weir::Inspect inspect = weir::Inspect::kFirstOfDirection;
   weir::Hits hits;
-  weir::match({&view, 1}, {&headers, 1}, {&inspect, 1}, rules, rules.matcher(0), {&hits, 1});
+  weir::CycleBudget budget(0, 1);
+  weir::match({&view, 1}, {&headers, 1}, {&inspect, 1}, rules, rules.matcher(0), budget,
+              {&hits, 1});
   demand(hits.count <= weir::kHitsMax);
   for (unsigned i = 0; i < hits.count; ++i) {
     demand(hits.rule[i] < rules.count());

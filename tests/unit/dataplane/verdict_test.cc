@@ -131,7 +131,8 @@ TEST(TokenBucket, LetsTheRateThroughAndNotMore) {
 class Stage : public ::testing::Test, public VerdictReports {
  public:
   void report(const VerdictReport& r) override { reports.push_back(r); }
-  Decision see(const Frame& f, TimeNs now, Mode mode = Mode::kEnforce) {
+  Decision see(const Frame& f, TimeNs now, Mode mode = Mode::kEnforce,
+               FailCause uninspected = FailCause::kCount) {
     const PacketView p = f.view(now);
     const Headers h = f.headers();
     Tracked t;
@@ -140,16 +141,41 @@ class Stage : public ::testing::Test, public VerdictReports {
     const bool known = false;
     track({&p, 1}, {&h, 1}, 0, flows, stats, {&t, 1}, ended);
     verdicts.judge({&p, 1}, {&h, 1}, {&t, 1}, flows, {&d, 1});
-    verdicts.decide({&p, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, nullptr, mode, flows, {&d, 1});
+    wire.mode = mode;
+    verdicts.decide({&p, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, {&uninspected, 1}, nullptr, wire,
+                    flows, {&d, 1});
     if (d.reason == Reason::kNone) verdicts.passed(p, t);
     return d;
   }
   FlowTable flows{FlowSettings{}, 0, 1};
   TrackStats stats;
   EndedFlow ended[64];
+  WireSettings wire;
   Verdicts verdicts{64};
   std::vector<VerdictReport> reports;
 };
+
+// What nothing could inspect goes or stays as the wire declares, cause by cause; an allow stands
+// above it, and a wire that must not drop says only what it would do.
+TEST_F(Stage, WhatWasNotInspectedFollowsTheFailPolicy) {
+  const Frame f = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80, kTcpAck, "x");
+  const FailCause cause = FailCause::kOverload;
+  EXPECT_EQ(see(f, kS, Mode::kEnforce, cause).reason, Reason::kNone);
+  EXPECT_EQ(see(f, kS, Mode::kEnforce, cause).opened, cause);
+  wire.fail[static_cast<unsigned>(cause)] = FailPolicy::kClosed;
+  EXPECT_EQ(see(f, kS, Mode::kEnforce, cause).reason, Reason::kFailOverload);
+  EXPECT_EQ(see(f, kS, Mode::kEnforce, cause).opened, FailCause::kCount);
+  EXPECT_EQ(see(f, kS, Mode::kEnforce, FailCause::kControlGone).reason, Reason::kNone);
+  EXPECT_EQ(see(f, kS, Mode::kEnforce).reason, Reason::kNone);
+  EXPECT_EQ(see(f, kS, Mode::kSimulate, cause).would, Reason::kFailOverload);
+  EXPECT_EQ(see(f, kS, Mode::kTap, cause).reason, Reason::kNone);
+  VerdictCommand allow{.kind = CommandKind::kInstall};
+  allow.verdict = verdict(3, "10.0.0.1", "10.0.0.2");
+  allow.verdict.action = Action::kPass;
+  allow.verdict.expire_ns = 10 * kS;
+  verdicts.apply(allow, flows, kS, *this);
+  EXPECT_EQ(see(f, kS, Mode::kEnforce, cause).reason, Reason::kNone);
+}
 
 TEST_F(Stage, StopsAnEstablishedFlowCountsLeaksAndExpires) {
   const Frame f = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80, kTcpAck, "x");

@@ -267,6 +267,92 @@ TEST_F(WorkerTest, PacketsLeaveBeforeAnotherFlowTakesTheirPlace) {
   EXPECT_EQ(wire.transmits, (std::vector<size_t>{1, 1}));
 }
 
+// A table full of conversations refuses new ones: passed uninspected by flow, or not at all.
+TEST_F(WorkerTest, AFullFlowTableFollowsTheWiresPolicy) {
+  for (const FailPolicy policy : {FailPolicy::kOpen, FailPolicy::kClosed}) {
+    settings.flow.flows_max = 16;
+    settings.wire[0].fail[static_cast<unsigned>(FailCause::kFlowTableFull)] = policy;
+    wire.sent[0] = wire.sent[1] = 0;
+    start(Mode::kEnforce);
+    for (uint16_t port = 1; port <= 20; ++port) {
+      const std::string a = "10.0.0.1", b = "10.0.0.2";
+      const Frame ask = Frame().ethernet().ipv4(a, b, kProtoUdp).udp(port, 53, "q");
+      const Frame answer = Frame().ethernet().ipv4(b, a, kProtoUdp).udp(53, port, "a");
+      send(ask);
+      send(answer, Side::kB);
+    }
+    const uint64_t opened =
+        stats().fail_open_packets[static_cast<unsigned>(FailCause::kFlowTableFull)].get();
+    const bool closed = policy == FailPolicy::kClosed;
+    EXPECT_EQ(dropped(Reason::kFailFlowTableFull), closed ? 8u : 0u);
+    EXPECT_EQ(opened, closed ? 0u : 8u);
+    EXPECT_EQ(wire.sent[0] + wire.sent[1], closed ? 32u : 40u);
+  }
+}
+
+// Live, packets before the rules are there and after control has gone are nobody's to judge.
+TEST_F(WorkerTest, AbsentControlFollowsTheWiresPolicy) {
+  settings.wire[0].fail[static_cast<unsigned>(FailCause::kStarting)] = FailPolicy::kClosed;
+  settings.wire[0].fail[static_cast<unsigned>(FailCause::kControlGone)] = FailPolicy::kClosed;
+  start(Mode::kEnforce);
+  SegmentHeader& header = segment->header();
+  const auto look_again = [&] {
+    for (int i = 0; i < 64; ++i) worker->poll(now);
+  };
+  header.supervisor.state.store(ProgramState::kRunning);
+  look_again();
+  const Frame arp = Frame().ethernet(0x0806).raw({0, 1, 8, 0, 6, 4, 0, 1});
+  send(kSyn);
+  send(arp);
+  EXPECT_EQ(dropped(Reason::kFailStarting), 1u);
+  EXPECT_EQ(wire.sent[0], 1u) << "what is never inspected passes";
+  header.control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));
+  look_again();
+  send(kSyn);
+  EXPECT_EQ(wire.sent[0], 2u);
+  header.rules.requested_generation.store(1);
+  look_again();
+  send(kSyn);
+  EXPECT_EQ(dropped(Reason::kFailStarting), 2u);
+  header.rules.loaded_generation.store(1);
+  header.control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC) - 4 * kNsPerSecond);
+  look_again();
+  send(kSyn);
+  EXPECT_EQ(dropped(Reason::kFailControlGone), 1u);
+}
+
+// Past its depth a flow is looked at in windows only; what repeats is found all the same.
+TEST_F(WorkerTest, PastItsDepthAFlowIsSampled) {
+  settings.inspect.match_bytes = 1000;
+  settings.inspect.sample_bytes = 500;
+  settings.inspect.sample_every_bytes = 10'000;
+  start(Mode::kSimulate, "alert tcp any any -> any 80 (content:\"evil\"; sid:1;)\n");
+  for (int i = 0; i < 2000; ++i) send(kEvil);
+  const auto types = events();
+  const auto hits = std::count(types.begin(), types.end(), RecordType::kRuleHit);
+  // 111 packets of 9 bytes reach the depth; then 500 of each 10,000 bytes of 63-byte frames.
+  EXPECT_GT(hits, 112 + 40);
+  EXPECT_LT(hits, 112 + 400);
+}
+
+TEST(CycleBudget, IsSpentByWorkAlone) {
+  CycleBudget endless(0, 1000);
+  endless.begin();
+  EXPECT_FALSE(endless.is_spent());
+  CycleBudget budget(kNsPerMs, measure_cycles_per_us());
+  budget.begin();
+  EXPECT_FALSE(budget.is_spent());
+  timespec pause{.tv_sec = 0, .tv_nsec = 5 * kNsPerMs};
+  nanosleep(&pause, nullptr);
+  EXPECT_FALSE(budget.is_spent()) << "asleep is not at work";
+  const TimeNs end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + 50 * kNsPerMs;
+  bool spent = false;
+  while (!spent && clock_ns(CLOCK_THREAD_CPUTIME_ID) < end) spent = budget.is_spent();
+  EXPECT_TRUE(spent);
+  budget.begin();
+  EXPECT_FALSE(budget.is_spent());
+}
+
 TEST_F(WorkerTest, SettledTrafficAllocatesNothing) {
   start(Mode::kEnforce, kDropEvil);
   send(kSyn);

@@ -83,6 +83,12 @@ TEST(Config, SaysWhatIsWrongWithWires) {
        "w.yaml:2:33: unknown key 'mod' in a wire; did you mean 'mode'?"},
       {"wires:\n  - {name: a, a: eth1}\n",
        "w.yaml:2:5: this wire has no 'b'; each needs name, a and b"},
+      {"wires:\n  - {name: a, a: eth1, b: eth2, fail: {overlod: open}}\n",
+       "w.yaml:2:40: unknown cause 'overlod' in a wire's 'fail'; did you mean 'overload'?"},
+      {"wires:\n  - {name: a, a: eth1, b: eth2, fail: {overload: ajar}}\n",
+       "w.yaml:2:50: 'overload' must be open or closed, not 'ajar'"},
+      {"inspect: {depths: {TLS: lots}}\n",
+       "w.yaml:1:25: 'inspect.depths' must be bytes; 0: all, not 'lots'"},
       {"wires:\n  - {name: a, a: eth1, b: eth2, mode: enforced}\n",
        "w.yaml:2:39: a wire's 'mode' must be one of tap, simulate or enforce, not 'enforced'"},
   };
@@ -123,7 +129,7 @@ state_dir: /tmp/state
 log_dir: /tmp/log
 user: somebody
 wires:
-  - {name: w0, a: eth1, b: "af_packet:eth2", mode: tap}
+  - {name: w0, a: eth1, b: "af_packet:eth2", mode: tap, fail: {overload: closed}}
   - {name: w1, a: "03:00.0", b: "net_tap0,iface=tap0", mode: simulate}
 workers: {count: 2, cpus: [4, 5], main_cpu: 3}
 memory: {hugepages: required, megabytes: 512}
@@ -131,7 +137,8 @@ idle: spin
 flows: {max: 65536, tcp_embryonic: 500ms, tcp_new: 30s, tcp_established: 2h, tcp_closed: 5s,
         udp_new: 7s, udp_established: 9m, other: 90s, update_every: 15s}
 inspect: {checksums: ignore, classify_tcp_packets: 10, classify_udp_packets: 5,
-          classify_flows: 1000, match_bytes: 4096}
+          classify_flows: 1000, match_bytes: 4096, depths: {HTTP: 8192}, sample_bytes: 100,
+          sample_every_bytes: 5000, burst_budget: 2ms}
 verdicts: {max: 128}
 rules:
   files: [/a/b.rules, "/with space.rules"]
@@ -171,6 +178,11 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(c->settings.flow.udp_established_ns, 540 * kNsPerSecond);
   EXPECT_EQ(c->settings.inspect.verify_checksums, 0);
   EXPECT_EQ(c->settings.inspect.match_bytes, 4096u);
+  EXPECT_STREQ(c->settings.inspect.app_depth[0].app, "HTTP");
+  EXPECT_EQ(c->settings.inspect.app_depth[0].bytes, 8192u);
+  EXPECT_EQ(c->settings.inspect.burst_budget_ns, 2 * kNsPerMs);
+  EXPECT_EQ(c->settings.wire[0].on(FailCause::kOverload), FailPolicy::kClosed);
+  EXPECT_EQ(c->settings.wire[0].on(FailCause::kStarting), FailPolicy::kOpen);
   EXPECT_TRUE(c->rules.skip_bad);
   EXPECT_EQ(c->rules.address_groups.at("DMZ"), "192.0.2.0/24");
   EXPECT_EQ(c->rules.address_groups.at("EXTERNAL_NET"), "!$HOME_NET");  // laid over, not replaced

@@ -155,8 +155,9 @@ TEST(Match, ABurstIsAnsweredRowByRow) {
   }
   headers[3].flags = 0;  // not IP
   Hits found[4];
+  CycleBudget budget(0, 1);
   const MatchCounts counts =
-      match(views, headers, inspect, *bench.loaded, bench.loaded->matcher(0), found);
+      match(views, headers, inspect, *bench.loaded, bench.loaded->matcher(0), budget, found);
   EXPECT_EQ(found[0].count, 1);
   EXPECT_EQ(found[1].count, 0);
   EXPECT_EQ(found[2].count, 2);

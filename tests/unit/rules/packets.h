@@ -62,8 +62,10 @@ class RuleBench {
 
   Hits hits(const Packet& packet) const {
     Hits out;
-    match({&packet.view, 1}, {&packet.headers, 1}, {&packet.inspect, 1}, *loaded,
-          loaded->matcher(0), {&out, 1});
+    Inspect inspect = packet.inspect;
+    CycleBudget budget(0, 1);
+    match({&packet.view, 1}, {&packet.headers, 1}, {&inspect, 1}, *loaded, loaded->matcher(0),
+          budget, {&out, 1});
     return out;
   }
   // The sids of what hits, in order.

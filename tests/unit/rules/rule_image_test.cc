@@ -143,8 +143,10 @@ TEST(RuleImage, DamagedImagesThatAreBelievedStayInside) {
     for (const char* payload : {"one two", "ONE one tWo", "", "zzz"}) {
       const Packet packet({.payload = payload, .inspect = Inspect::kFirstOfDirection});
       Hits hits;
-      match({&packet.view, 1}, {&packet.headers, 1}, {&packet.inspect, 1}, **loaded,
-            (*loaded)->matcher(0), {&hits, 1});
+      Inspect inspect = packet.inspect;
+      CycleBudget budget(0, 1);
+      match({&packet.view, 1}, {&packet.headers, 1}, {&inspect, 1}, **loaded, (*loaded)->matcher(0),
+            budget, {&hits, 1});
       ASSERT_LE(hits.count, kHitsMax);
       for (unsigned i = 0; i < hits.count; ++i) ASSERT_LT(hits.rule[i], (*loaded)->count());
     }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to pipeline: how deep rules look into a flow. Up to its depth (by application, else one
+// for all) every byte is looked at; from then on only windows at places that nobody outside can
+// know, so that 'after the first N bytes' is no hiding place. The places follow from the flow's id
+// and a secret, not from state: a settled flow pays one hash of what is already at hand.
+#pragma once
+
+#include <strings.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+
+#include "dataplane/base/hash.h"
+#include "dataplane/contract/segment.h"
+#include "dataplane/flow/flow.h"
+
+namespace weir {
+
+class InspectionDepth {
+ public:
+  InspectionDepth(const InspectSettings& settings, uint64_t secret) noexcept
+      : window_(settings.sample_bytes), every_(settings.sample_every_bytes), secret_(secret) {
+    depth_.fill(settings.match_bytes);
+  }
+
+  // names: of the applications, as nDPI knows them. Null, or a configured name that is not among
+  // them.
+  const char* read_names(const InspectSettings& settings, const AppNames& names) noexcept {
+    for (const AppDepth& wanted : settings.app_depth) {
+      if (wanted.app[0] == '\0') continue;
+      const auto found =
+          std::find_if(std::begin(names.name), std::end(names.name),
+                       [&](const auto& name) { return strcasecmp(name, wanted.app) == 0; });
+      if (found == std::end(names.name)) return wanted.app;
+      depth_[static_cast<size_t>(found - std::begin(names.name))] = wanted.bytes;
+    }
+    return nullptr;
+  }
+
+  // Whether rules look at this packet of `payload` bytes; it then counts as looked at.
+  bool wants(FlowTable& flows, const Tracked& t, uint32_t payload) const noexcept {
+    Flow& f = *t.flow;
+    const auto deep = static_cast<uint16_t>(kDeepEnough << t.direction);
+    if ((f.flags & deep) != 0) return is_sampled(f, t.direction);
+    const uint64_t depth = depth_of(f);
+    if (depth == 0) return true;
+    uint32_t& seen = flows.cold(t.index).matched_bytes[t.direction];
+    if (seen >= depth) {
+      f.flags |= deep;
+      return is_sampled(f, t.direction);
+    }
+    seen += std::min(payload, std::numeric_limits<uint32_t>::max() - seen);
+    return true;
+  }
+
+ private:
+  // The more exact name counts: DNS.Google before Google before DNS.
+  uint64_t depth_of(const Flow& f) const noexcept {
+    const auto of = [&](uint16_t id) { return depth_[id < kAppNamesMax ? id : 0]; };
+    return f.app != 0 && of(f.app) != depth_[0] ? of(f.app) : of(f.app_master);
+  }
+  bool is_sampled(const Flow& f, unsigned direction) const noexcept {
+    if (window_ == 0 || every_ <= window_) return window_ != 0;
+    const uint64_t at = f.bytes[direction];
+    const uint64_t place =
+        hash_mix(f.id ^ secret_, at / every_ * 2 + direction) % (every_ - window_);
+    return at % every_ - place < window_;
+  }
+
+  std::array<uint64_t, kAppNamesMax> depth_{};  // bytes per direction; 0: all
+  uint64_t window_, every_, secret_;
+};
+
+}  // namespace weir

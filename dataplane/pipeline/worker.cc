@@ -408,8 +408,11 @@ void Worker::look_at_control() noexcept {
   pacing_->is_control_there = beat != 0 && age < kNsPerSecond;
   if (!is_live(header_)) return;
   const RuleSlot& slot = header_.rules;
-  const bool awaits_rules = slot.requested_generation.load(std::memory_order_relaxed) != 0 &&
-                            slot.loaded_generation.load(std::memory_order_relaxed) == 0;
+  const bool reads_rules =
+      header_.control.state.load(std::memory_order_relaxed) == ProgramState::kStarting ||
+      slot.requested_generation.load(std::memory_order_relaxed) != 0;
+  const bool awaits_rules =
+      reads_rules && slot.loaded_generation.load(std::memory_order_relaxed) == 0;
   plight_ = beat == 0 || awaits_rules ? FailCause::kStarting
             : age > kControlGoneNs    ? FailCause::kControlGone
                                       : FailCause::kCount;

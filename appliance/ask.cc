@@ -40,6 +40,15 @@ int print(const Asking& asking, const std::string& path, std::string (*table)(co
   return kExitGood;
 }
 
+// kExitNo where the control plane knows whom it is about and nothing touched them.
+int print_why(const Asking& asking, const std::string& path) {
+  const auto answer = ControlClient(asking.runtime_dir).get(path);
+  if (!answer) return say_no(answer.error());
+  const std::string text = asking.json ? answer->dump() + "\n" : why_text(*answer);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return answer->value("touched", false) ? kExitGood : kExitNo;
+}
+
 std::string escaped(const std::string& text) {  // for a query
   std::string out;
   for (const char c : text) {
@@ -127,16 +136,16 @@ void add_asking_verbs(CLI::App& app, Chosen& chosen) {
   add_list(app, chosen, "actions", "what Weir does about it, and what you told it to", actions_text,
            1000);
   auto why = std::make_shared<Asking>();
-  CLI::App* verb = declare(app, "why", "why something was told or done", *why);
+  CLI::App* verb = declare(app, "why", "what touched a flow or a device, and why", *why);
   verb->add_option("about", why->about,
                    "number of an alert, action or flow (alert:7, action:7, flow:7 say which), an "
-                   "address, or src:port->dst:port")
+                   "address or MAC, or src[:port]->dst[:port]")
       ->required();
   verb->footer(
       "Examples:\n  weir why 7\n  weir why 10.0.0.9\n"
-      "  weir why '10.0.0.9:51432->10.0.0.5:22'");
+      "  weir why '10.0.0.9:51432->10.0.0.5:22'\nExit code 1: nothing touched it.");
   verb->callback([&chosen, why] {
-    chosen = [why] { return print(*why, "/why?about=" + escaped(why->about), why_text); };
+    chosen = [why] { return print_why(*why, "/why?about=" + escaped(why->about)); };
   });
   add_rules(app, chosen);
 }

@@ -16,7 +16,7 @@ namespace {
 struct Order {
   std::string runtime_dir = kDefaultRuntimeDir;
   bool json = false;
-  std::string target, to, proto, rate, duration, reason;
+  std::string target, to, proto, app, rate, per, duration, reason;
   uint32_t port = 0;
   bool reject = false;
   uint64_t action_id = 0;
@@ -43,7 +43,9 @@ int send_order(const Order& order, const std::string& action) {
   };
   add("to", order.to);
   add("proto", order.proto);
+  add("app", order.app);
   add("rate", order.rate);
+  add("per", order.per);
   add("for", order.duration);
   add("reason", order.reason);
   if (order.port != 0) body["port"] = order.port;
@@ -53,12 +55,13 @@ int send_order(const Order& order, const std::string& action) {
 CLI::App* declare(CLI::App& app, const char* name, const char* help, Order& order) {
   CLI::App* verb = app.add_subcommand(name, help);
   add_common(*verb, order);
-  verb->add_option("target", order.target, "address or prefix, as source or destination")
+  verb->add_option("target", order.target, "address, prefix or MAC, as source or destination")
       ->required();
   verb->add_option("--to", order.to, "only flows from the target to this address or prefix");
   verb->add_option("--port", order.port, "only this port of the service")
       ->check(CLI::Range(1, 65535));
   verb->add_option("--proto", order.proto, "only this protocol: tcp, udp, icmp, ...");
+  verb->add_option("--app", order.app, "only this application: TLS, SSH, Netflix, ...");
   verb->add_option("--for", order.duration, "how long: 30s, 10m, 2h, 7d (else as configured)");
   verb->add_option("--reason", order.reason, "kept with it, for whoever asks why");
   return verb;
@@ -79,7 +82,12 @@ void add_ordering_verbs(CLI::App& app, Chosen& chosen) {
   auto limit = std::make_shared<Order>();
   verb = declare(app, "limit", "drop what is over a rate", *limit);
   verb->add_option("--rate", limit->rate, "100pps, 2kpps, 500kbps, 1mbps, ...")->required();
-  verb->footer("Example:\n  weir limit 10.0.0.9 --rate 1mbps --for 1h");
+  verb->add_option("--per", limit->per,
+                   "what the rate is of: all of it (verdict), each source, each flow")
+      ->check(CLI::IsMember({"verdict", "source", "flow"}));
+  verb->footer(
+      "Examples:\n  weir limit 10.0.0.9 --rate 1mbps --for 1h\n"
+      "  weir limit 10.0.0.0/24 --rate 200pps --per source");
   verb->callback([&chosen, limit] { chosen = [limit] { return send_order(*limit, "limit"); }; });
   auto allow = std::make_shared<Order>();
   verb = declare(app, "allow", "nothing that Weir decides touches it", *allow);

@@ -321,11 +321,47 @@ std::string action_line(const Json& a) {
   return out + "\n";
 }
 
+namespace {
+
+// What it lost, by cause as workers told of it, and in the flows that are known.
+std::string drops_text(const Json& answer) {
+  std::string out;
+  for (const Json& d : part(answer, "drops")) {
+    std::string by;
+    if (!get(d, "rule_sid").empty()) {
+      by = fmt::format(" by rule {} \"{}\"", get(d, "rule_sid"), get(d, "msg"));
+    } else if (!get(d, "verdict_id").empty()) {
+      const std::string action = get(d, "action_id");
+      by = action.empty() ? " by verdict " + get(d, "verdict_id") : " by action " + action;
+    }
+    out += fmt::format("{} {}{}: at least {} packets, {}; the last {}\n",
+                       d.value("dropped", true) ? "dropped" : "would have dropped",
+                       get(d, "reason"), by, grouped(number(d, "packets_told")),
+                       size_text(number(d, "bytes_told")), age(d, "last"));
+  }
+  if (number(answer, "flows_dropped") != 0) {
+    out += fmt::format(
+        "{} of its flows lost {} packets, {}:\n", grouped(number(answer, "flows_dropped")),
+        grouped(number(answer, "dropped_pkts")), size_text(number(answer, "dropped_bytes")));
+    out += flows_text(part(answer, "flows"));
+  }
+  if (const Json& f = part(answer, "flow"); number(f, "dropped_pkts") != 0) {
+    out +=
+        fmt::format("{} packets of this flow were dropped{}\n", grouped(number(f, "dropped_pkts")),
+                    get(f, "rule_sid").empty() ? "" : ", by rule " + get(f, "rule_sid"));
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string why_text(const Json& answer) {
   std::string out;
   const auto explain_alert = [&](const Json& a) {
-    out += fmt::format("alert {}: {} ({}), {}\n", get(a, "id"), get(a, "title"), get(a, "kind"),
-                       age(a, "timestamp"));
+    out += fmt::format("alert {}: {} ({}{}), {}, {} times\n", get(a, "id"), get(a, "title"),
+                       get(a, "kind"),
+                       get(a, "signature_id").empty() ? "" : " sid " + get(a, "signature_id"),
+                       age(a, "timestamp"), grouped(number(a, "count")));
     out += fmt::format("  {} -> {}  {} {}\n", endpoint(a, "src_ip", "src_port"),
                        endpoint(a, "dest_ip", "dest_port"), get(a, "proto"), get(a, "app_proto"));
     for (const Json& r : part(a, "reasons")) {
@@ -362,6 +398,8 @@ std::string why_text(const Json& answer) {
   if (answer.contains("alert")) explain_alert(answer["alert"]);
   for (const Json& a : part(answer, "alerts")) explain_alert(a);
   for (const Json& a : part(answer, "actions")) explain_action(a);
+  out += drops_text(answer);
+  if (!answer.value("touched", true)) out += "nothing touched it\n";
   return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include "dataplane/flow/flow.h"
 #include "dataplane/verdict/verdict.h"
+#include "dataplane/verdict/verdict_table.h"
 #include "tests/support/frames.h"
 
 namespace weir {
@@ -98,13 +99,93 @@ void BM_JudgeAndDecide(benchmark::State& state) {
     const std::span<const PacketView> packets(t.packets.data() + at, kBurstMax);
     const std::span<const Headers> headers(t.headers.data() + at, kBurstMax);
     const std::span<const Tracked> rows(tracked.data() + at, kBurstMax);
-    verdicts.judge(packets, headers, rows, decisions);
+    verdicts.judge(packets, headers, rows, table, decisions);
     verdicts.decide(packets, rows, known, hits, uninspected, nullptr, wire, table, decisions);
     at = (at + kBurstMax) % t.packets.size();
   }
   state.SetItemsProcessed(state.iterations() * kBurstMax);
 }
 BENCHMARK(BM_JudgeAndDecide)->Arg(0)->Arg(65536);
+
+// Commands against a table that is full of every reach: address, prefix, MAC, port, application and
+// 5-tuple. What is removed is put back, and so the table stays at 64 k.
+Verdict of_every_reach(uint32_t i) {
+  Verdict v;
+  v.id = i + 1;
+  v.expire_ns = INT64_MAX;
+  VerdictMatch& m = v.match;
+  m.src = {*parse_ip_address("172.16.0.1"), 128};
+  m.src.address.bytes[13] = static_cast<uint8_t>(16 + (i >> 16));
+  m.src.address.bytes[14] = static_cast<uint8_t>(i >> 8);
+  m.src.address.bytes[15] = static_cast<uint8_t>(i);
+  switch (i % 7) {
+    case 0:
+      m.either = true;
+      break;
+    case 1:
+      m.src.bits = 120;
+      break;
+    case 2:
+      m.mac = {2, 0, 0, 0, static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i)};
+      m.src = {};
+      break;
+    case 3:
+      m.dst_port = static_cast<uint16_t>(i | 1);
+      break;
+    case 4:
+      m.app = static_cast<uint16_t>(1 + i % 300);
+      break;
+    case 5:
+      m.src.bits = 112;
+      m.dst_port = static_cast<uint16_t>(i | 1);
+      break;
+    default:
+      m.dst = m.src;
+      m.src_port = m.dst_port = static_cast<uint16_t>(i | 1);
+      m.proto = kProtoTcp;
+  }
+  return v;
+}
+
+struct FullTable {
+  FullTable() {
+    for (uint32_t i = 0; i < kVerdicts; ++i) table.install(of_every_reach(i), 1);
+  }
+  static constexpr uint32_t kVerdicts = 65'536;
+  VerdictTable table{kVerdicts};
+};
+
+// stride 1: neighbours, warm in the cache; a large odd one: each finds its lines cold.
+void BM_VerdictRemoveAndInstall(benchmark::State& state) {
+  FullTable full;
+  uint32_t at = 0;
+  for (auto _ : state) {
+    full.table.remove(at + 1);
+    benchmark::DoNotOptimize(full.table.install(of_every_reach(at), 1));
+    at = static_cast<uint32_t>(at + state.range(0)) % FullTable::kVerdicts;
+  }
+  state.SetItemsProcessed(2 * state.iterations());
+}
+BENCHMARK(BM_VerdictRemoveAndInstall)->ArgName("stride")->Arg(1)->Arg(40'503);
+
+// What a flow pays at its first packet, and once more after the table has changed.
+void BM_VerdictFind(benchmark::State& state) {
+  FullTable full;
+  VerdictSubject s;
+  s.src = s.dst = *parse_ip_address("10.0.0.1");
+  s.proto = kProtoTcp;
+  s.dst_port = 443;
+  uint32_t at = 0;
+  for (auto _ : state) {
+    s.src.bytes[14] = static_cast<uint8_t>(at >> 8);
+    s.src.bytes[15] = static_cast<uint8_t>(at);
+    s.src_mac = {2, 0, 0, 1, static_cast<uint8_t>(at >> 8), static_cast<uint8_t>(at)};
+    benchmark::DoNotOptimize(full.table.find(s, 2));
+    at = static_cast<uint32_t>(at + state.range(0)) % FullTable::kVerdicts;
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_VerdictFind)->ArgName("stride")->Arg(0)->Arg(40'503);
 
 }  // namespace
 }  // namespace weir

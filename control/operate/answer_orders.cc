@@ -36,6 +36,10 @@ Result<void> read_match(const json& order, OperatorOrder& out) {
     const auto text = text_of(order, key);
     if (!text) return fail(text.error());
     if (text->empty()) continue;
+    if (const auto mac = parse_mac(*text); mac && key[1] == 'a') {
+      out.mac = *mac;
+      continue;
+    }
     const auto prefix = parse_ip_prefix(*text);
     if (!prefix) return fail(prefix.error());
     constexpr uint8_t kAllOfIpv4 = 96;
@@ -44,7 +48,9 @@ Result<void> read_match(const json& order, OperatorOrder& out) {
     }
     (key[1] == 'a' ? out.target : out.to) = *prefix;
   }
-  if (out.target.bits == 0) return fail("it must say whom it is about: an address or a prefix");
+  if (out.target.bits == 0 && out.mac == MacAddress{}) {
+    return fail("it must say whom it is about: an address, a prefix or a MAC");
+  }
   if (const auto port = order.find("port"); port != order.end()) {
     if (!port->is_number_unsigned() || *port < 1u || *port > 65535u) {
       return fail("'port' must be a whole number from 1 to 65535");
@@ -62,12 +68,36 @@ Result<void> read_match(const json& order, OperatorOrder& out) {
   return {};
 }
 
-Result<OperatorOrder> read_order(const std::string& body) {
+Result<void> read_per(const json& order, OperatorOrder& out) {
+  const auto per = text_of(order, "per");
+  if (!per) return fail(per.error());
+  if (per->empty()) return {};
+  if (out.action != Action::kRateLimit) return fail("only a limit is per something");
+  if (*per == "source") {
+    out.limit.per = RateLimit::Per::kSource;
+  } else if (*per == "flow") {
+    out.limit.per = RateLimit::Per::kFlow;
+  } else if (*per != "verdict") {
+    return fail("'per' must be verdict, source or flow, not '" + per->substr(0, 40) + "'");
+  }
+  return {};
+}
+
+Result<void> read_app(const json& order, const AppNames& names, OperatorOrder& out) {
+  const auto app = text_of(order, "app");
+  if (!app) return fail(app.error());
+  if (app->empty()) return {};
+  out.app = app_of_name(names, *app);
+  if (out.app == 0) return fail("there is no application '" + app->substr(0, 40) + "'");
+  return {};
+}
+
+Result<OperatorOrder> read_order(const std::string& body, const AppNames& names) {
   const json order = json::parse(body, nullptr, false);
   if (!order.is_object()) return fail("an order is a JSON object");
   for (const auto& [key, value] : order.items()) {
-    static constexpr std::string_view kKnown[] = {"action", "target", "to",  "port",
-                                                  "proto",  "rate",   "for", "reason"};
+    static constexpr std::string_view kKnown[] = {"action", "target", "to",  "port", "proto",
+                                                  "app",    "rate",   "per", "for",  "reason"};
     if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown)) {
       return fail("an order has no '" + key.substr(0, 40) + "'");
     }
@@ -90,6 +120,8 @@ Result<OperatorOrder> read_order(const std::string& body) {
     if (!limit) return fail(limit.error());
     out.limit = *limit;
   }
+  if (const auto per = read_per(order, out); !per) return fail(per.error());
+  if (const auto app = read_app(order, names, out); !app) return fail(app.error());
   const auto duration = text_of(order, "for");
   if (!duration) return fail(duration.error());
   if (!duration->empty()) {
@@ -154,7 +186,7 @@ Result<RateLimit> read_rate(std::string_view text) {
 }
 
 ControlReply take_order(const Desk& d, const std::string& body, TimeNs now) {
-  const auto order = read_order(body);
+  const auto order = read_order(body, d.lines.names());
   if (!order) return refusal(400, order.error().text());
   const auto made = d.chain.order(*order, now);
   if (!made) return refusal(409, made.error().text());

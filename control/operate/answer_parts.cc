@@ -2,17 +2,10 @@
 #include "control/operate/answer_parts.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace weir::operate {
 
 namespace {
-
-std::string mac_text(const MacAddress& m) {
-  if (m == MacAddress{}) return "";
-  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", m[0], m[1], m[2], m[3], m[4],
-                     m[5]);
-}
 
 void write_ports(JsonText& json, std::string_view key, const std::vector<ServicePort>& ports) {
   json.open_list(key);
@@ -23,10 +16,6 @@ void write_ports(JsonText& json, std::string_view key, const std::vector<Service
     json.item(has_port_numbers(p.proto) ? fmt::format("{}/{}", p.port, name) : name);
   }
   json.close_list();
-}
-
-void write_time(JsonText& json, std::string_view key, TimeNs time_ns) {
-  time_ns != 0 ? json.field(key, timestamp_text(time_ns)) : json.null(key);
 }
 
 // How long a block took, and what passed meanwhile: known once it is in force.
@@ -43,154 +32,11 @@ void write_id(JsonText& json, std::string_view key, uint64_t id) {
   id != 0 ? json.field(key, id) : json.null(key);
 }
 
-// "10.0.0.1:22", "[fe80::1]:22"
-struct End {
-  IpAddress address;
-  uint16_t port = 0;
-};
-std::optional<End> end_of_text(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const std::string_view digits = text.substr(colon + 1);
-  End end;
-  const auto address = parse_ip_address(host);
-  const auto [rest, code] = std::from_chars(digits.data(), digits.data() + digits.size(), end.port);
-  if (!address || code != std::errc{} || rest != digits.data() + digits.size()) {
-    return std::nullopt;
-  }
-  end.address = *address;
-  return end;
-}
-
-// A flow by its ends, whichever protocol it has: the newest one.
-const BookedFlow* flow_of_ends(const Desk& d, std::string_view text) {
-  const size_t arrow = text.find("->");
-  if (arrow == std::string_view::npos) return nullptr;
-  const auto src = end_of_text(text.substr(0, arrow));
-  const auto dst = end_of_text(text.substr(arrow + 2));
-  if (!src || !dst) return nullptr;
-  for (const uint8_t proto : {uint8_t{6}, uint8_t{17}, uint8_t{132}}) {
-    Endpoints e;
-    e.src = src->address;
-    e.dst = dst->address;
-    e.src_port = src->port;
-    e.dst_port = dst->port;
-    e.proto = proto;
-    if (const BookedFlow* f = d.chain.intake().flows().find(e); f != nullptr) return f;
-  }
-  return nullptr;
-}
-
-std::optional<uint64_t> number_of_text(std::string_view text) {
-  uint64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-std::optional<std::string> alert_of(const Desk& d, uint64_t id) {
-  if (const Alert* a = d.chain.detector().find(id); a != nullptr) {
-    return alert_text(*a, rule_of(d, *a), d.lines, mode_of_wire(d, a->wire));
-  }
-  return d.store != nullptr ? d.store->alert(id) : std::nullopt;
-}
-
-// Does an alert's text (ours, so written in just this way) name the address as device or
-// destination?
-bool tells_of(std::string_view text, const IpAddress& address) {
-  const std::string quoted = "\"" + to_string(address) + "\"";
-  for (const char* key : {"\"device\":", "\"dest_ip\":"}) {
-    if (text.find(key + quoted) != std::string_view::npos) return true;
-  }
-  return false;
-}
-
-// Collects the parts of an answer to `why`.
-class Explanation {
- public:
-  explicit Explanation(const Desk& d) : desk_(d) { json_.open(); }
-
-  bool add_alert(uint64_t id) {
-    const auto text = alert_of(desk_, id);
-    if (!text) return false;
-    told_alert_ = true;
-    json_.raw("alert", *text);
-    desk_.chain.responder().each([&](const ActionRecord& a) {
-      if (a.alert == id) add_action(a.id);
-      return !told_action_;
-    });
-    return true;
-  }
-  bool add_action(uint64_t id) {
-    const ActionRecord* a = desk_.chain.responder().find(id);
-    if (a == nullptr || told_action_) return a != nullptr;
-    told_action_ = true;
-    json_.open("action");
-    write_action(json_, *a);
-    json_.close();
-    if (a->alert == 0 || told_alert_) return true;
-    if (const auto text = alert_of(desk_, a->alert); text) json_.raw("because_of", *text);
-    return true;
-  }
-  bool add_flow(const BookedFlow* f) {
-    if (f == nullptr) return false;
-    json_.open("flow");
-    write_flow(json_, *f, desk_);
-    json_.close();
-    add_of_device(f->report.ends.src);
-    return true;
-  }
-  bool add_device(const IpAddress& address) {
-    const Device* device = desk_.chain.intake().inventory().find(address);
-    if (device != nullptr) {
-      json_.open("device");
-      write_device(json_, *device, desk_);
-      json_.close();
-    }
-    return add_of_device(address) || device != nullptr;
-  }
-  ControlReply finish() {
-    json_.close();
-    return {200, std::string(json_.text())};
-  }
-
- private:
-  // Alerts and actions about an address.
-  bool add_of_device(const IpAddress& address) {
-    constexpr unsigned kMost = 50;
-    unsigned n = 0;
-    json_.open_list("alerts");
-    each_alert_text(desk_, kAnswerRowsMax, [&](std::string_view text) {
-      if (n < kMost && tells_of(text, address)) {
-        json_.raw({}, text);
-        ++n;
-      }
-    });
-    json_.close_list();
-    json_.open_list("actions");
-    unsigned m = 0;
-    desk_.chain.responder().each([&](const ActionRecord& a) {
-      const bool about = a.device == address ||
-                         (a.match.src.bits != 0 && a.match.src.contains(address)) ||
-                         (a.match.dst.bits != 0 && a.match.dst.contains(address));
-      if (!about) return true;
-      json_.open_item();
-      write_action(json_, a);
-      json_.close();
-      return ++m < kMost;
-    });
-    json_.close_list();
-    return n + m != 0;
-  }
-
-  const Desk& desk_;
-  JsonText json_;
-  bool told_alert_ = false, told_action_ = false;
-};
-
 }  // namespace
+
+void write_time(JsonText& json, std::string_view key, TimeNs time_ns) {
+  time_ns != 0 ? json.field(key, timestamp_text(time_ns)) : json.null(key);
+}
 
 const CatalogRule* rule_of(const Desk& d, const Alert& a) {
   if (a.kind != AlertKind::kRule) return nullptr;
@@ -265,6 +111,7 @@ void write_match(JsonText& json, const VerdictMatch& m) {
   if (m.dst_port != 0) json.field("dst_port", m.dst_port);
   if (m.proto != 0) json.field("proto", proto_name(m.proto));
   if (m.app != 0) json.field("app", m.app);
+  if (m.mac != MacAddress{}) json.field("mac", mac_text(m.mac));
   json.field("either", m.either);
   json.close();
 }
@@ -277,6 +124,7 @@ void write_action(JsonText& json, const ActionRecord& a) {
   json.field("action", action_name(a.action));
   if (a.limit.packets_per_second != 0) json.field("packets_per_second", a.limit.packets_per_second);
   if (a.limit.bits_per_second != 0) json.field("bits_per_second", a.limit.bits_per_second);
+  if (a.action == Action::kRateLimit) json.field("per", limit_per_name(a.limit.per));
   json.field("target", a.target);
   write_match(json, a.match);
   json.field("mode", mode_name(a.mode));
@@ -332,32 +180,6 @@ std::string alert_text(const Alert& a, const CatalogRule* rule, EveLines& lines,
   write_id(json, "action_id", a.action);
   json.close();
   return std::string(json.text());
-}
-
-ControlReply why(const Desk& d, std::string_view about) {
-  const size_t colon = about.find(':');
-  const std::string_view kind = colon == std::string_view::npos ? "" : about.substr(0, colon);
-  const bool named = kind == "alert" || kind == "action" || kind == "flow";
-  const std::string_view rest = named ? about.substr(colon + 1) : about;
-  Explanation explanation(d);
-  bool found = false;
-  if (const auto id = number_of_text(rest); id) {
-    if (kind.empty() || kind == "alert") found |= explanation.add_alert(*id);
-    if (kind.empty() || kind == "action") found |= explanation.add_action(*id);
-    if ((kind.empty() && !found) || kind == "flow") {
-      found |= explanation.add_flow(d.chain.intake().flows().find(*id));
-    }
-  } else if (const auto address = parse_ip_address(rest); address) {
-    found = explanation.add_device(*address);
-  } else {
-    found = explanation.add_flow(flow_of_ends(d, rest));
-  }
-  if (!found) {
-    return refusal(404, fmt::format("nothing is known of '{}'; give the number of an alert, action "
-                                    "or flow, an address, or src:port->dst:port",
-                                    about.substr(0, 100)));
-  }
-  return explanation.finish();
 }
 
 }  // namespace weir::operate

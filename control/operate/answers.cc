@@ -255,7 +255,7 @@ ControlReply get(const Desk& d, const ControlRequest& r, TimeNs now) {
   if (r.path == "/why") {
     const auto about = r.params.find("about");
     if (about == r.params.end()) return refusal(400, "it must say what it is about: ?about=ID");
-    return why(d, about->second);
+    return why(d, about->second, now);
   }
   return refusal(404, "there is no " + r.path.substr(0, 100));
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "control/operate/control_plane.h"
+#include "control/operate/drop_tally.h"
 #include "control/operate/eve.h"
 #include "control/operate/log_file.h"
 #include "control/operate/rule_desk.h"
@@ -24,6 +25,7 @@ struct Desk {
   Store* store;  // null: nothing is kept
   EveLines& lines;
   const LogFile* log;  // null: no log
+  const DropTally& drops;
 };
 
 ControlReply answer(const Desk& desk, const ControlRequest& request, TimeNs now);

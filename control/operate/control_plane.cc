@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "control/operate/answers.h"
+#include "control/operate/drop_tally.h"
 #include "control/operate/eve.h"
 #include "control/operate/kept_records.h"
 #include "control/operate/log_file.h"
@@ -52,6 +53,7 @@ struct ControlPlane::Parts final : ChainListener {
         eve(std::move(log)),
         lines(s, options.from_capture ? EveLines::PacketNumbers::kCapture
                                       : EveLines::PacketNumbers::kNo),
+        drops(settings.intake.hash_seed),
         chain(s, settings, *this),
         rules(c.rules,
               options.rule_loader ? RuleHandover(s, options.rule_loader)
@@ -61,7 +63,9 @@ struct ControlPlane::Parts final : ChainListener {
   void tell(Telling level, const std::string& text) const {
     if (options.tell) options.tell(level, text);
   }
-  Desk desk() { return {config, segment, chain, rules, store.get(), lines, eve ? &*eve : nullptr}; }
+  Desk desk() {
+    return {config, segment, chain, rules, store.get(), lines, eve ? &*eve : nullptr, drops};
+  }
   void log(std::string_view line) {
     if (!eve) return;
     eve->append(line);
@@ -87,6 +91,7 @@ struct ControlPlane::Parts final : ChainListener {
     log(lines.rule_alert(r, rules.rule(r.image_generation, r.rule_index, r.sid)));
   }
   void on_drop(const Drop& r) override {
+    drops.take(r);
     if (!writes(EveType::kDrop)) return;
     log(lines.drop(r, r.rule_sid != 0 ? rules.rule_of_sid(r.rule_sid) : nullptr));
   }
@@ -197,6 +202,7 @@ struct ControlPlane::Parts final : ChainListener {
   std::unique_ptr<Store> store;
   std::optional<LogFile> eve;
   EveLines lines;
+  DropTally drops;
   ControlChain chain;
   RuleDesk rules;
   std::deque<std::pair<AlertId, TimeNs>> waiting_alerts;

@@ -55,6 +55,17 @@ void write_counters(JsonText& json, const FlowCounters& c) {
 
 }  // namespace
 
+uint16_t app_of_name(const AppNames& names, std::string_view name) {
+  for (uint16_t id = 1; id < kAppNamesMax; ++id) {
+    const char* known = names.name[id];
+    const size_t length = strnlen(known, sizeof names.name[id]);
+    if (length == name.size() && length != 0 && strncasecmp(known, name.data(), length) == 0) {
+      return id;
+    }
+  }
+  return 0;
+}
+
 std::string app_name(const AppNames& names, uint16_t master, uint16_t app) {
   const std::string_view first = name_of_id(names, master != 0 ? master : app);
   if (first.empty() || (master == 0 && app == 0)) return "unknown";

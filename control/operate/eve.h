@@ -18,6 +18,8 @@ namespace weir::operate {
 
 // "TLS.Facebook", "DNS", "unknown": as nDPI prints a protocol with its master.
 std::string app_name(const AppNames& names, uint16_t master, uint16_t app);
+// The id of an application, whatever case its name is written in; 0: there is none such.
+uint16_t app_of_name(const AppNames& names, std::string_view name);
 // "TCP" "UDP" "ICMP" "IPv6-ICMP" "SCTP" ...; "253" where there is no name.
 std::string proto_name(uint8_t proto);
 // The IP protocol of such a name, in any case, or of its number.

@@ -16,9 +16,9 @@ json of(const IpPrefix& p) {
   return json::array({to_string(p.address), p.bits});
 }
 json of(const VerdictMatch& m) {
-  return {{"src", of(m.src)},       {"dst", of(m.dst)}, {"src_port", m.src_port},
-          {"dst_port", m.dst_port}, {"app", m.app},     {"proto", m.proto},
-          {"either", m.either}};
+  return {{"src", of(m.src)},       {"dst", of(m.dst)},  {"src_port", m.src_port},
+          {"dst_port", m.dst_port}, {"app", m.app},      {"proto", m.proto},
+          {"mac", m.mac},           {"either", m.either}};
 }
 
 // json::at() and get() throw on what does not fit, which is caught where a record is read; what
@@ -41,6 +41,7 @@ VerdictMatch match_at(const json& j, bool& bad) {
   j.at("dst_port").get_to(m.dst_port);
   j.at("app").get_to(m.app);
   j.at("proto").get_to(m.proto);
+  if (j.contains("mac")) j.at("mac").get_to(m.mac);  // not in records of the first version
   j.at("either").get_to(m.either);
   return m;
 }
@@ -179,7 +180,7 @@ std::optional<ActionRecord> kept_action(std::string_view text) {
     a.action = enum_at(j.at("action"), Action::kRateLimit, bad);
     j.at("packets_per_second").get_to(a.limit.packets_per_second);
     j.at("bits_per_second").get_to(a.limit.bits_per_second);
-    a.limit.per = enum_at(j.at("per"), RateLimit::Per::kFlow, bad);
+    a.limit.per = enum_at(j.at("per"), RateLimit::Per::kSource, bad);
     j.at("target").get_to(a.target);
     j.at("reason").get_to(a.reason);
     j.at("refusal").get_to(a.refusal);

@@ -20,8 +20,8 @@ Verdict verdict_of(const ActionRecord& a, VerdictId id, const VerdictMatch& matc
   v.match = match;
   v.action = action;
   v.origin = a.origin;
-  const std::string text = id == a.verdict ? a.reason : "goes on beside action " +
-                                                        std::to_string(a.id);
+  const std::string text =
+      id == a.verdict ? a.reason : "goes on beside action " + std::to_string(a.id);
   std::memcpy(v.reason, text.data(), std::min(text.size(), sizeof v.reason - 1));
   return v;
 }
@@ -40,6 +40,18 @@ bool covers(const VerdictMatch& m, const Endpoints& ends) {
          (m.either && agree(ends.dst, ends.dst_port, ends.src, ends.src_port));
 }
 
+bool falls_under(const ActionRecord& a, const FlowReport& f) {
+  const auto agrees = [&f](const VerdictMatch& m) {
+    const bool app = m.app == 0 || m.app == f.app || m.app == f.app_master;
+    const bool mac =
+        m.mac == MacAddress{} || m.mac == f.src_mac || (m.either && m.mac == f.dst_mac);
+    return app && mac && covers(m, f.ends);
+  };
+  return agrees(a.match) ||
+         std::any_of(a.companions.begin(), a.companions.end(),
+                     [&](const Companion& c) { return c.action == a.action && agrees(c.match); });
+}
+
 std::string match_words(const VerdictMatch& m) {
   std::string what;
   if (m.dst_port != 0 || m.proto != 0) {
@@ -48,10 +60,13 @@ std::string match_words(const VerdictMatch& m) {
       what = m.proto == 6 ? "tcp" : m.proto == 17 ? "udp" : service_words(m.proto, 0);
     }
   }
+  if (m.app != 0) what += (what.empty() ? "" : " ") + ("application " + std::to_string(m.app));
   const std::string suffix = what.empty() ? "" : " " + what;
-  if (m.dst.bits == 0 && m.either) return "everything to and from " + to_string(m.src) + suffix;
-  if (m.dst.bits == 0 && what.empty()) return "everything " + to_string(m.src) + " opens";
-  return "flows " + to_string(m.src) + (m.either ? " <-> " : " -> ") + to_string(m.dst) + suffix;
+  std::string who = m.src.bits != 0 || m.mac == MacAddress{} ? to_string(m.src) : "";
+  if (m.mac != MacAddress{}) who += (who.empty() ? "" : " at ") + mac_text(m.mac);
+  if (m.dst.bits == 0 && m.either) return "everything to and from " + who + suffix;
+  if (m.dst.bits == 0 && what.empty()) return "everything " + who + " opens";
+  return "flows " + who + (m.either ? " <-> " : " -> ") + to_string(m.dst) + suffix;
 }
 
 std::vector<Verdict> verdicts_of(const ActionRecord& a) {
@@ -128,9 +143,8 @@ void ActionBook::hold(const ActionRecord& a) {
 
 bool ActionBook::held(const VerdictMatch& m, Action action, TimeNs now) {
   std::erase_if(holds_, [now](const Hold& h) { return h.until_ns <= now; });
-  return std::any_of(holds_.begin(), holds_.end(), [&](const Hold& h) {
-    return h.match == m && h.action == action;
-  });
+  return std::any_of(holds_.begin(), holds_.end(),
+                     [&](const Hold& h) { return h.match == m && h.action == action; });
 }
 
 std::vector<ActionId> ActionBook::take_changed() {

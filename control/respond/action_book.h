@@ -17,7 +17,8 @@ namespace weir {
 inline bool is_running(const ActionRecord& a) {
   return a.state == ActionState::kPending || a.state == ActionState::kStanding;
 }
-// Whether a flow with these ends, src the initiator, falls under the match. App is not looked at.
+// Whether a flow with these ends, src the initiator, falls under the match. App and MAC are not
+// looked at.
 bool covers(const VerdictMatch& m, const Endpoints& ends);
 std::string match_words(const VerdictMatch& m);  // "flows 10.0.0.9 -> 10.0.0.5 tcp port 80"
 

@@ -17,8 +17,10 @@ bool overlap(const IpPrefix& a, const IpPrefix& b) {
   return a.bits <= b.bits ? a.contains(b.address) : b.contains(a.address);
 }
 
-Result<void> check(const OperatorOrder& o, const RespondSettings& settings) {
-  if (o.target.bits == 0) return fail("an order needs an address or a network to act on");
+Result<void> check(const OperatorOrder& o) {
+  if (o.target.bits == 0 && o.mac == MacAddress{}) {
+    return fail("an order needs an address, a network or a MAC to act on");
+  }
   const bool stops = o.action == Action::kDrop || o.action == Action::kReject;
   if (!stops && o.action != Action::kRateLimit && o.action != Action::kPass) {
     return fail("an order is to drop, to reject, to limit or to allow");
@@ -31,10 +33,24 @@ Result<void> check(const OperatorOrder& o, const RespondSettings& settings) {
   if (o.duration_ns < 0 || o.duration_ns > kLongest) {
     return fail("an order stands for more than nothing and at most 366 days");
   }
-  if (o.action == Action::kPass) return {};
+  return {};
+}
+
+// Of what a MAC carries each address counts that was seen with it.
+Result<void> check_never_touch(const OperatorOrder& o, const RespondSettings& settings,
+                               const Inventory& inventory) {
+  std::vector<IpPrefix> targets;
+  if (o.target.bits != 0) targets.push_back(o.target);
+  if (o.target.bits == 0) {
+    inventory.each([&](const Device& d) {
+      if (d.mac == o.mac) targets.push_back({d.address, 128});
+      return true;
+    });
+  }
   for (const IpPrefix& p : settings.never_touch) {
-    if (overlap(p, o.target)) {
-      return fail(to_string(o.target) + " is never touched: " + to_string(p) +
+    for (const IpPrefix& target : targets) {
+      if (!overlap(p, target)) continue;
+      return fail(to_string(target) + " is never touched: " + to_string(p) +
                   " is in respond.never_touch");
     }
   }
@@ -44,13 +60,18 @@ Result<void> check(const OperatorOrder& o, const RespondSettings& settings) {
 // Allowing a device as a whole also tells the models that its scans are its normal life.
 bool is_excuse(const ActionRecord& a) {
   return a.origin == Origin::kOperator && a.action == Action::kPass && a.match.either &&
-         a.match.dst.bits == 0 && a.match.proto == 0 && a.match.dst_port == 0;
+         a.match.src.bits != 0 && a.match.dst.bits == 0 && a.match.proto == 0 &&
+         a.match.dst_port == 0 && a.match.app == 0 && a.match.mac == MacAddress{};
 }
 
 }  // namespace
 
 Result<const ActionRecord*> Responder::order(const OperatorOrder& o, TimeNs now) {
-  if (const auto good = check(o, settings_); !good) return tl::make_unexpected(good.error());
+  if (const auto good = check(o); !good) return tl::make_unexpected(good.error());
+  if (o.action != Action::kPass) {
+    const auto good = check_never_touch(o, settings_, inventory_);
+    if (!good) return tl::make_unexpected(good.error());
+  }
   if (book_->running().size() >= kRunningMax) {
     return fail("more than " + std::to_string(kRunningMax) + " actions are running");
   }
@@ -62,11 +83,15 @@ Result<const ActionRecord*> Responder::order(const OperatorOrder& o, TimeNs now)
   a.match.dst = {masked(o.to.address, o.to.bits), o.to.bits};
   a.match.dst_port = o.port;
   a.match.proto = o.proto;
+  a.match.app = o.app;
+  a.match.mac = o.mac;
   a.match.either = o.to.bits == 0 && o.port == 0;
   a.target = match_words(a.match);
-  if (o.to.bits == 0 && o.port != 0) {  // the port as it uses it, and as it serves it
+  if (o.to.bits == 0 && o.port != 0 &&
+      o.target.bits != 0) {  // the port as it uses it, and as it serves it
     VerdictMatch served = a.match;
     std::swap(served.src, served.dst);
+    served.mac = MacAddress{};
     a.companions.push_back({book_->new_verdict(), served, o.action});
     a.target += ", and to it";
   }

@@ -23,8 +23,8 @@ bool holds(const std::vector<IpPrefix>& list, const IpAddress& a) {
 // Nothing drops what `a` lets pass for this device as a whole.
 bool lets_all_pass(const ActionRecord& a, const IpAddress& device) {
   return a.origin == Origin::kOperator && a.action == Action::kPass && a.match.either &&
-         a.match.dst.bits == 0 && a.match.proto == 0 && a.match.dst_port == 0 &&
-         a.match.src.contains(device);
+         a.match.dst.bits == 0 && a.match.proto == 0 && a.match.dst_port == 0 && a.match.app == 0 &&
+         a.match.mac == MacAddress{} && a.match.src.contains(device);
 }
 
 }  // namespace
@@ -138,8 +138,8 @@ bool Responder::may_act_on(Alert& alert, ActionRecord& planned, TimeNs now) {
 void Responder::spare_known_good(ActionRecord& planned, TimeNs before_ns) const {
   for (const KnownService& k : learner_.known_good(planned.device, before_ns, kKnownMax)) {
     if (planned.companions.size() >= settings_.spared_max) break;
-    const Endpoints ends{.src = planned.device, .dst = k.destination, .dst_port = k.port,
-                         .proto = k.proto};
+    const Endpoints ends{
+        .src = planned.device, .dst = k.destination, .dst_port = k.port, .proto = k.proto};
     if (!covers(planned.match, ends)) continue;
     VerdictMatch m;
     m.src = {planned.device, 128};
@@ -190,8 +190,12 @@ int Responder::do_work(TimeNs now) {
   return done;
 }
 
-std::vector<VerdictCommand> Responder::take_orders() { return book_->take_orders(); }
-std::vector<ActionId> Responder::take_changed() { return book_->take_changed(); }
+std::vector<VerdictCommand> Responder::take_orders() {
+  return book_->take_orders();
+}
+std::vector<ActionId> Responder::take_changed() {
+  return book_->take_changed();
+}
 
 std::vector<Verdict> Responder::standing_verdicts(TimeNs now) const {
   std::vector<Verdict> passes, others;
@@ -205,14 +209,22 @@ std::vector<Verdict> Responder::standing_verdicts(TimeNs now) const {
   return passes;
 }
 
-const ActionRecord* Responder::find(ActionId id) const noexcept { return book_->find(id); }
+const ActionRecord* Responder::find(ActionId id) const noexcept {
+  return book_->find(id);
+}
 
 Standing Responder::standing_of(const IpAddress& device) const noexcept {
   Standing standing = Standing::kOk;
+  const Device* known = inventory_.find(device);
+  const MacAddress mac = known != nullptr ? known->mac : MacAddress{};
+  const auto is_its = [&](const VerdictMatch& m) {
+    if (m.mac != MacAddress{} && m.mac != mac) return false;
+    return m.src.bits != 0 ? m.src.contains(device) : m.mac != MacAddress{};
+  };
   for (const auto& [expires, id] : book_->running()) {
     const ActionRecord& a = *book_->find(id);
     if (lets_all_pass(a, device)) return Standing::kAllowed;
-    if (a.match.src.bits == 0 || !a.match.src.contains(device)) continue;
+    if (!is_its(a.match)) continue;
     if (a.action == Action::kDrop || a.action == Action::kReject) {
       standing = Standing::kBlocked;
     } else if (a.action == Action::kRateLimit && standing == Standing::kOk) {

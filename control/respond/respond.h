@@ -83,12 +83,18 @@ struct ActionRecord {
   std::vector<Companion> companions;
 };
 
+// Whether the flow falls under what the action stops, limits or lets pass; what it spares beside
+// that does not count.
+bool falls_under(const ActionRecord& a, const FlowReport& flow);
+
 struct OperatorOrder {
   Action action = Action::kDrop;  // kDrop, kReject, kRateLimit or kPass ("allow")
-  IpPrefix target{};              // either direction
+  IpPrefix target{};              // either direction; bits = 0: the MAC alone says who
+  MacAddress mac{};               // zero: any
   IpPrefix to{};                  // bits > 0: only flows target -> to
   uint16_t port = 0;              // of the service; 0: any
   uint8_t proto = 0;
+  uint16_t app = 0;  // 0: any
   RateLimit limit{};
   TimeNs duration_ns = 0;  // 0: the configured one
   std::string reason;

@@ -42,8 +42,6 @@ static_assert(sizeof(RecordHeader) == 16);
 
 using FlowId = uint64_t;  // unique: worker in the top 8 bits, then 8 of the epoch
 
-using MacAddress = std::array<uint8_t, 6>;
-
 // A flow's or a packet's two ends. In flow records src is the initiator; in packet records (rule
 // hit, drop) the packet's sender. Ports: host order; for ICMP and ICMPv6 src_port is the type and
 // dst_port the type of its answer where it has one, else the code (as Community ID v1 maps them).

@@ -22,6 +22,11 @@ std::string_view action_name(Action a) noexcept {
   return pick(kNames, a);
 }
 
+std::string_view limit_per_name(RateLimit::Per p) noexcept {
+  static constexpr std::string_view kNames[] = {"verdict", "flow", "source"};
+  return pick(kNames, p);
+}
+
 std::string_view reason_name(Reason r) noexcept {
   static constexpr std::string_view kNames[] = {"none",
                                                 "rule-drop",

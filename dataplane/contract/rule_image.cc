@@ -171,7 +171,7 @@ class ImageChecker {
 
   static bool limit(const RateLimit& l) noexcept {
     return (l.packets_per_second == 0) != (l.bits_per_second == 0) &&
-           std::bit_cast<uint8_t>(l.per) <= static_cast<uint8_t>(RateLimit::Per::kFlow);
+           std::bit_cast<uint8_t>(l.per) <= static_cast<uint8_t>(RateLimit::Per::kSource);
   }
 
   std::span<const uint8_t> bytes_;

@@ -32,13 +32,12 @@ constexpr uint64_t segment_bytes(uint32_t workers) {
 
 // Two builds whose structs differ must not meet: any changed size changes this.
 constexpr uint32_t layout_of_this_build() {
-  const uint64_t sizes[] = {sizeof(SegmentHeader),  sizeof(AppNames),
-                            sizeof(WorkerShare),    sizeof(StatsPage),
-                            sizeof(WireStats),      sizeof(Settings),
-                            sizeof(VerdictCommand), sizeof(FlowReport),
-                            sizeof(FlowStart),      sizeof(RuleHit),
-                            sizeof(Drop),           sizeof(VerdictReport),
-                            kReasonCount,           static_cast<uint64_t>(Anomaly::kCount)};
+  const uint64_t sizes[] = {
+      sizeof(SegmentHeader),  sizeof(AppNames),     sizeof(WorkerShare),
+      sizeof(StatsPage),      sizeof(WireStats),    sizeof(Settings),
+      sizeof(VerdictCommand), sizeof(VerdictMatch), sizeof(FlowReport),
+      sizeof(FlowStart),      sizeof(RuleHit),      sizeof(Drop),
+      sizeof(VerdictReport),  kReasonCount,         static_cast<uint64_t>(Anomaly::kCount)};
   uint32_t fold = 2166136261u;  // FNV-1a
   for (const uint64_t s : sizes) fold = (fold ^ static_cast<uint32_t>(s)) * 16777619u;
   return fold;

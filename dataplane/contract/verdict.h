@@ -10,6 +10,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/ip_address.h"
+#include "dataplane/base/mac_address.h"
 #include "dataplane/base/spsc_ring.h"
 
 namespace weir {
@@ -83,19 +84,26 @@ struct VerdictMatch {
   uint16_t src_port = 0;  // 0: any; host order
   uint16_t dst_port = 0;
   uint16_t app = 0;   // nDPI application or master protocol id; 0: any
+  MacAddress mac{};   // of the end that is `src`, as its frames came by; zero: any
   uint8_t proto = 0;  // IP protocol number; 0: any
   bool either = false;
   bool operator==(const VerdictMatch&) const noexcept = default;
 };
-static_assert(sizeof(VerdictMatch) == 42);
+static_assert(sizeof(VerdictMatch) == 48);
 
-// Token bucket. Exactly one of the two rates is set for kRateLimit.
+// Token bucket. Exactly one of the two rates is set for kRateLimit. per: what has a bucket of its
+// own. kSource: each address that stands at the verdict's src, what it sends and what it gets
+// apart (else requests starve their answers); of a rule, each sender. When a
+// worker has no bucket left for a source or flow, those share the verdict's or rule's own:
+// stricter.
 struct RateLimit {
   uint64_t packets_per_second = 0;
   uint64_t bits_per_second = 0;
-  enum class Per : uint8_t { kVerdict = 0, kFlow = 1 } per = Per::kVerdict;
+  enum class Per : uint8_t { kVerdict = 0, kFlow = 1, kSource = 2 } per = Per::kVerdict;
   uint8_t reserved[7] = {};
 };
+
+std::string_view limit_per_name(RateLimit::Per p) noexcept;  // "verdict" "flow" "source"
 
 using VerdictId = uint64_t;
 
@@ -111,7 +119,7 @@ struct Verdict {
   VerdictMatch match{};
   Action action = Action::kDrop;
   Origin origin = Origin::kModel;
-  char reason[108] = {};  // why, for people; NUL-terminated
+  char reason[102] = {};  // why, for people; NUL-terminated
 };
 static_assert(sizeof(Verdict) == 208 && std::is_trivially_copyable_v<Verdict>);
 

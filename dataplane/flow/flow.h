@@ -69,12 +69,11 @@ static_assert(sizeof(Flow) == 128);
 // What settled flows do not touch per packet.
 struct alignas(64) FlowCold {
   TimeNs first_ns = 0;
-  TimeNs told_ns = 0;            // features: last FlowUpdate or FlowStart
-  VerdictId verdict = 0;         // decide: last that dropped a packet
-  uint64_t dropped_packets = 0;  // decide
-  uint64_t dropped_bytes = 0;
-  uint32_t rule_sid = 0;               // decide: rule that blocks the rest
-  uint32_t rule_rate_slot = kNoSlot;   // decide: meter of a ratelimit rule
+  TimeNs told_ns = 0;                               // features: last FlowUpdate or FlowStart
+  VerdictId verdict = 0;                            // decide: last that dropped a packet
+  uint64_t dropped_packets = 0, dropped_bytes = 0;  // decide
+  uint32_t rule_sid = 0;                            // decide: rule that blocks the rest
+  uint32_t rule_rate_slot = kNoSlot;                // decide: meter of a ratelimit rule
   uint32_t matched_bytes[2] = {};      // match: payload already inspected, per direction
   uint16_t classified_packets = 0;     // classify
   Action rule_action = Action::kPass;  // decide: what rule_sid does
@@ -124,6 +123,7 @@ class FlowTable {
   Flow& flow(uint32_t i) noexcept { return flows_[i]; }
   const Flow& flow(uint32_t i) const noexcept { return flows_[i]; }
   FlowCold& cold(uint32_t i) noexcept { return cold_[i]; }
+  const FlowCold& cold(uint32_t i) const noexcept { return cold_[i]; }
   uint32_t index_of(const Flow& f) const noexcept {
     return static_cast<uint32_t>(&f - flows_.get());
   }

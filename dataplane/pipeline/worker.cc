@@ -146,7 +146,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
   const std::span<Decision> decisions(b.decision + from, n);
-  verdicts_.judge(packets, headers, tracked, decisions);
+  verdicts_.judge(packets, headers, tracked, flows_, decisions);
   for (size_t i = 0; i < n; ++i) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
   const std::span<bool> became_known(b.became_known + from, n);
   budget_.begin();
@@ -299,7 +299,7 @@ void Worker::release_held(TimeNs now) {
     Headers headers;
     decode_packet(h.packet, wire.io->link(), headers);
     Decision d;
-    verdicts_.judge({&h.packet, 1}, {&headers, 1}, {&t, 1}, {&d, 1});
+    verdicts_.judge({&h.packet, 1}, {&headers, 1}, {&t, 1}, flows_, {&d, 1});
     const bool stopped = verdicts_.is_stopped(d);
     if (!stopped && is_pacing(wire) && !pacing_->suspects.may_go(headers.src, now)) {
       q.packet[kept++] = h;

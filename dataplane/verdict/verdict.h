@@ -38,6 +38,7 @@ class VerdictReports {
   ~VerdictReports() = default;
 };
 
+class TokenBucket;
 class VerdictTable;
 struct StandingVerdict;
 
@@ -58,7 +59,8 @@ class Verdicts {
   // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
   // (new flow, table changed, application became known). Writes decisions[i].verdict_slot.
   void judge(std::span<const PacketView> packets, std::span<const Headers> headers,
-             std::span<const Tracked> tracked, std::span<Decision> decisions) noexcept;
+             std::span<const Tracked> tracked, const FlowTable& flows,
+             std::span<Decision> decisions) noexcept;
 
   // Whether the packet's verdict stops it whatever is in it, so that nobody need look inside.
   bool is_stopped(const Decision& d) const noexcept;
@@ -87,14 +89,19 @@ class Verdicts {
  private:
   struct Meters;
   struct History;
-  void judge_flow(Flow& flow, const PacketView& packet, Decision& decision) noexcept;
+  void judge_flow(Flow& flow, const FlowCold& cold, const PacketView& packet,
+                  Decision& decision) noexcept;
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   FailCause uninspected, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
-  Reason by_verdict(const PacketView& packet, FlowCold* cold, Decision& decision,
-                    bool& is_trusted) noexcept;
-  Reason by_rules(const PacketView& packet, const Hits& hits, const LoadedRules* rules, Mode mode,
-                  Flow* flow, FlowCold* cold, Decision& decision) noexcept;
+  Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowCold* cold,
+                    Decision& decision, bool& is_trusted) noexcept;
+  TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowCold* cold,
+                        TimeNs now) noexcept;
+  Reason by_rules(const PacketView& packet, const Tracked& tracked, const Hits& hits,
+                  const LoadedRules* rules, Mode mode, FlowCold* cold, Decision& decision) noexcept;
+  TokenBucket& meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
+                        const Tracked& tracked, FlowCold* cold, TimeNs now) noexcept;
   VerdictReport make_report(const StandingVerdict& e, ReportKind kind, TimeNs now) const noexcept;
   void count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept;
 

@@ -13,7 +13,7 @@ namespace {
 
 bool is_empty(const VerdictMatch& m) noexcept {
   return m.src.bits == 0 && m.dst.bits == 0 && m.src_port == 0 && m.dst_port == 0 && m.app == 0 &&
-         m.proto == 0;
+         m.proto == 0 && m.mac == MacAddress{};
 }
 
 // Higher is stronger.
@@ -45,15 +45,9 @@ VerdictSubject reversed(const VerdictSubject& s) noexcept {
   r.dst = s.src;
   r.src_port = s.dst_port;
   r.dst_port = s.src_port;
+  r.src_mac = s.dst_mac;
+  r.dst_mac = s.src_mac;
   return r;
-}
-
-bool matches_one_way(const VerdictMatch& m, const VerdictSubject& s) noexcept {
-  return m.src.contains(s.src) && m.dst.contains(s.dst) &&
-         (m.src_port == 0 || m.src_port == s.src_port) &&
-         (m.dst_port == 0 || m.dst_port == s.dst_port) &&
-         (m.app == 0 || m.app == s.app || m.app == s.app_master) &&
-         (m.proto == 0 || m.proto == s.proto);
 }
 
 uint64_t chains_for(uint32_t verdicts_max) noexcept {
@@ -61,6 +55,14 @@ uint64_t chains_for(uint32_t verdicts_max) noexcept {
 }
 
 }  // namespace
+
+bool matches_one_way(const VerdictMatch& m, const VerdictSubject& s) noexcept {
+  return m.src.contains(s.src) && m.dst.contains(s.dst) &&
+         (m.src_port == 0 || m.src_port == s.src_port) &&
+         (m.dst_port == 0 || m.dst_port == s.dst_port) &&
+         (m.app == 0 || m.app == s.app || m.app == s.app_master) &&
+         (m.proto == 0 || m.proto == s.proto) && (m.mac == MacAddress{} || m.mac == s.src_mac);
+}
 
 bool matches(const VerdictMatch& m, const VerdictSubject& s) noexcept {
   if (is_empty(m)) return false;
@@ -95,6 +97,7 @@ VerdictMatch VerdictTable::shape_of(const VerdictMatch& m) noexcept {
   s.dst_port = m.dst_port != 0 ? 0xffff : 0;
   s.app = m.app != 0 ? 0xffff : 0;
   s.proto = m.proto != 0 ? 0xff : 0;
+  if (m.mac != MacAddress{}) s.mac.fill(0xff);
   s.either = m.either;
   return s;
 }
@@ -109,18 +112,20 @@ VerdictMatch VerdictTable::keyed(const VerdictMatch& shape, const VerdictSubject
   k.dst_port = s.dst_port & shape.dst_port;
   k.app = app & shape.app;
   k.proto = s.proto & shape.proto;
+  if (shape.mac != MacAddress{}) k.mac = s.src_mac;
   k.either = shape.either;
   return k;
 }
 
 uint64_t VerdictTable::hash(uint32_t shape, const VerdictMatch& key) const noexcept {
-  uint64_t w[4];
+  uint64_t w[4], mac = 0;
   std::memcpy(w, key.src.address.bytes.data(), 16);
   std::memcpy(w + 2, key.dst.address.bytes.data(), 16);
+  std::memcpy(&mac, key.mac.data(), key.mac.size());
   const uint64_t rest = uint64_t{key.src_port} << 48 | uint64_t{key.dst_port} << 32 |
                         uint64_t{key.app} << 16 | uint64_t{key.proto} << 8 | shape;
   return hash_mix(hash_mix(w[0] ^ 0xa0761d6478bd642full, w[1] ^ 0xe7037ed1a0b428dbull) ^ rest,
-                  hash_mix(w[2] ^ 0x8ebc6af09c88c6e3ull, w[3] ^ 0x589965cc75374cc3ull) ^
+                  hash_mix(w[2] ^ 0x8ebc6af09c88c6e3ull, w[3] ^ mac ^ 0x589965cc75374cc3ull) ^
                       0x1d8e4e27c47d124full) &
          chain_mask_;
 }

@@ -22,6 +22,7 @@ struct VerdictSubject {
   uint16_t src_port = 0, dst_port = 0;
   uint16_t app = 0, app_master = 0;
   uint8_t proto = 0;
+  MacAddress src_mac{}, dst_mac{};  // zero: there is none, and no verdict on a MAC matches
 };
 
 struct StandingVerdict {
@@ -37,6 +38,8 @@ struct StandingVerdict {
 };
 
 bool matches(const VerdictMatch& m, const VerdictSubject& s) noexcept;
+// Without exchanging the ends.
+bool matches_one_way(const VerdictMatch& m, const VerdictSubject& s) noexcept;
 
 class VerdictTable {
  public:

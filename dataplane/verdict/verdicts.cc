@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <vector>
 
+#include "dataplane/base/hash.h"
 #include "dataplane/verdict/verdict.h"
 #include "dataplane/verdict/verdict_table.h"
 
@@ -11,17 +13,24 @@ namespace weir {
 namespace {
 
 constexpr uint32_t kFlowMetersMax = 16'384;  // flows under a per-flow rate at a time
+constexpr uint32_t kSourceSets = 4'096;      // of kSourceWays sources under a rate each
+constexpr uint32_t kSourceWays = 4;
 constexpr uint32_t kRuleMeters = 4'096;      // rates of rules, by limit index
 constexpr uint32_t kHistoryPackets = 8'192;  // packets remembered to count what leaked
 constexpr unsigned kExpiredPerStep = 32, kListedPerStep = 16;
 
-VerdictSubject subject_of(const Flow& f) noexcept {
+VerdictSubject subject_of(const Flow& f, const FlowCold& c) noexcept {
   const Endpoints e = endpoints_of(f);
-  return {e.src, e.dst, e.src_port, e.dst_port, f.app, f.app_master, e.proto};
+  return {e.src, e.dst, e.src_port, e.dst_port, f.app, f.app_master, e.proto, c.src_mac, c.dst_mac};
 }
 
-VerdictSubject subject_of(const Headers& h) noexcept {
-  return {h.src, h.dst, h.src_port, h.dst_port, 0, 0, h.proto};
+VerdictSubject subject_of(const PacketView& p, const Headers& h) noexcept {
+  VerdictSubject s{h.src, h.dst, h.src_port, h.dst_port, 0, 0, h.proto, {}, {}};
+  if (h.has(kHasMac)) {
+    std::copy_n(p.data + 6, 6, s.src_mac.begin());
+    std::copy_n(p.data, 6, s.dst_mac.begin());
+  }
+  return s;
 }
 
 Reason verdict_reason(Action a) noexcept {
@@ -80,6 +89,31 @@ struct Verdicts::Meters {
   std::unique_ptr<TokenBucket[]> rule = std::make_unique<TokenBucket[]>(kRuleMeters);
   std::unique_ptr<uint64_t[]> rule_of = std::make_unique<uint64_t[]>(kRuleMeters);
 
+  struct Source {
+    IpAddress address{};
+    uint64_t owner = 0;  // verdict id and direction, or the rule's limit; 0: free
+    TokenBucket bucket;
+  };
+  std::unique_ptr<Source[]> source = std::make_unique<Source[]>(kSourceSets * kSourceWays);
+
+  // Null: no room. Who has had time to fill up again makes it: forgetting that one lets nothing
+  // more pass, so whoever invents addresses does not wash a limit away.
+  TokenBucket* of_source(uint64_t owner, const IpAddress& a, const RateLimit& limit,
+                         TimeNs now) noexcept {
+    uint64_t w[2];
+    std::memcpy(w, a.bytes.data(), sizeof w);
+    const uint64_t h = hash_mix(w[0] ^ owner ^ 0xa0761d6478bd642full, w[1] ^ 0xe7037ed1a0b428dbull);
+    Source* set = &source[h % kSourceSets * kSourceWays];
+    Source* room = nullptr;
+    for (uint32_t i = 0; i < kSourceWays; ++i) {
+      if (set[i].owner == owner && set[i].address == a) return &set[i].bucket;
+      if (room == nullptr && (set[i].owner == 0 || set[i].bucket.is_full(now))) room = &set[i];
+    }
+    if (room == nullptr) return nullptr;
+    *room = {a, owner, TokenBucket(limit, now)};
+    return &room->bucket;
+  }
+
   Meters() {
     for (uint32_t i = 0; i < kFlowMetersMax; ++i) free[i] = i;
   }
@@ -127,6 +161,7 @@ Verdicts::~Verdicts() = default;
 
 uint64_t Verdicts::bytes_for(uint32_t verdicts_max) noexcept {
   return VerdictTable::bytes_for(verdicts_max) + kHistoryPackets * sizeof(History::Passed) +
+         uint64_t{kSourceSets} * kSourceWays * (sizeof(TokenBucket) + sizeof(IpAddress) + 8) +
          kFlowMetersMax * (sizeof(TokenBucket) + sizeof(uint32_t)) +
          kRuleMeters * (sizeof(TokenBucket) + sizeof(uint64_t));
 }
@@ -161,7 +196,9 @@ void Verdicts::count_leaks(StandingVerdict& e, const FlowTable& flows) const noe
     const History::Passed& p = history_->passed[(history_->count - 1 - n) % kHistoryPackets];
     if (p.time_ns <= e.verdict.packet_in_ns) break;
     const Flow& f = flows.flow(p.index);
-    if (f.id == p.flow && matches(e.verdict.match, subject_of(f))) ++e.leaked;
+    if (f.id == p.flow && matches(e.verdict.match, subject_of(f, flows.cold(p.index)))) {
+      ++e.leaked;
+    }
   }
   e.leaked_saturated = n == held && history_->count > kHistoryPackets;
 }
@@ -227,25 +264,28 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   }
 }
 
-void Verdicts::judge_flow(Flow& f, const PacketView& packet, Decision& d) noexcept {
+void Verdicts::judge_flow(Flow& f, const FlowCold& c, const PacketView& packet,
+                          Decision& d) noexcept {
   const bool known = f.verdict_generation == table_->generation();
   const bool stale = known && f.verdict_slot != kNoVerdict &&
                      table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns;
   if (!known || stale) {
-    f.verdict_slot = table_->find(subject_of(f), packet.time_ns);
+    f.verdict_slot = table_->find(subject_of(f, c), packet.time_ns);
     f.verdict_generation = table_->generation();
   }
   d.verdict_slot = f.verdict_slot;
 }
 
 void Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
-                     std::span<const Tracked> tracked, std::span<Decision> decisions) noexcept {
+                     std::span<const Tracked> tracked, const FlowTable& flows,
+                     std::span<Decision> decisions) noexcept {
   for (size_t i = 0; i < packets.size(); ++i) {
     decisions[i] = Decision{};
     if (tracked[i].flow != nullptr) {
-      judge_flow(*tracked[i].flow, packets[i], decisions[i]);
+      judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
     } else if (headers[i].has(kHasIp) && table_->size() != 0) {
-      decisions[i].verdict_slot = table_->find(subject_of(headers[i]), packets[i].time_ns);
+      decisions[i].verdict_slot =
+          table_->find(subject_of(packets[i], headers[i]), packets[i].time_ns);
     }
   }
 }
@@ -260,7 +300,36 @@ bool Verdicts::is_trusted(const Decision& d) const noexcept {
   return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).verdict.action == Action::kPass;
 }
 
-Reason Verdicts::by_verdict(const PacketView& packet, FlowCold* cold, Decision& d,
+TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowCold* cold,
+                                TimeNs now) noexcept {
+  const RateLimit& limit = e.verdict.limit;
+  TokenBucket* own = nullptr;
+  if (limit.per == RateLimit::Per::kFlow && cold != nullptr) {
+    own = meters_->of_flow(*cold, limit, now);
+  } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
+    const VerdictSubject s = subject_of(*t.flow, *cold);
+    const bool forward = !e.verdict.match.either || matches_one_way(e.verdict.match, s);
+    const bool sends = forward == (t.direction == 0);
+    const uint64_t owner = e.verdict.id | uint64_t{sends} << 62;
+    own = meters_->of_source(owner, forward ? s.src : s.dst, limit, now);
+  }
+  return own != nullptr ? *own : e.meter;
+}
+
+TokenBucket& Verdicts::meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
+                                const Tracked& t, FlowCold* cold, TimeNs now) noexcept {
+  TokenBucket* own = nullptr;
+  if (limit.per == RateLimit::Per::kFlow && cold != nullptr) {
+    own = meters_->of_flow(*cold, limit, now);
+  } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
+    const Endpoints e = endpoints_of(*t.flow);
+    const uint64_t owner = uint64_t{1} << 63 | rules.generation() << 32 | index;
+    own = meters_->of_source(owner, t.direction == 0 ? e.src : e.dst, limit, now);
+  }
+  return own != nullptr ? *own : meters_->of_rule(rules.generation(), index, limit, now);
+}
+
+Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowCold* cold, Decision& d,
                             bool& is_trusted) noexcept {
   if (d.verdict_slot == kNoVerdict) return Reason::kNone;
   StandingVerdict& e = table_->at(d.verdict_slot);
@@ -269,12 +338,8 @@ Reason Verdicts::by_verdict(const PacketView& packet, FlowCold* cold, Decision& 
     return Reason::kNone;
   }
   if (e.verdict.action == Action::kRateLimit) {
-    TokenBucket* meter = &e.meter;
-    if (e.verdict.limit.per == RateLimit::Per::kFlow && cold != nullptr) {
-      TokenBucket* own = meters_->of_flow(*cold, e.verdict.limit, packet.time_ns);
-      if (own != nullptr) meter = own;
-    }
-    if (meter->pass(packet.time_ns, packet.wire_bytes)) return Reason::kNone;
+    TokenBucket& meter = meter_of(e, t, cold, packet.time_ns);
+    if (meter.pass(packet.time_ns, packet.wire_bytes)) return Reason::kNone;
   }
   const Reason reason = verdict_reason(e.verdict.action);
   if (reason == Reason::kNone) return reason;
@@ -288,8 +353,9 @@ Reason Verdicts::by_verdict(const PacketView& packet, FlowCold* cold, Decision& 
   return reason;
 }
 
-Reason Verdicts::by_rules(const PacketView& packet, const Hits& hits, const LoadedRules* rules,
-                          Mode mode, Flow* f, FlowCold* c, Decision& d) noexcept {
+Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits& hits,
+                          const LoadedRules* rules, Mode mode, FlowCold* c, Decision& d) noexcept {
+  Flow* f = t.flow;
   if (f != nullptr && (f->flags & kBlockedByRule) != 0) {
     d.rule_sid = c->rule_sid;
     return rule_reason(c->rule_action);
@@ -308,14 +374,8 @@ Reason Verdicts::by_rules(const PacketView& packet, const Hits& hits, const Load
     const ImageRule& rule = rules->rule(hits.rule[n]);
     if (rule.action == Action::kRateLimit) {
       const RateLimit& limit = rules->limits()[rule.limit];
-      TokenBucket* meter = nullptr;
-      if (limit.per == RateLimit::Per::kFlow && c != nullptr) {
-        meter = meters_->of_flow(*c, limit, packet.time_ns);
-      }
-      if (meter == nullptr) {
-        meter = &meters_->of_rule(rules->generation(), rule.limit, limit, packet.time_ns);
-      }
-      if (!meter->pass(packet.time_ns, packet.wire_bytes)) reason = Reason::kRuleRateLimit;
+      TokenBucket& meter = meter_of(limit, rule.limit, *rules, t, c, packet.time_ns);
+      if (!meter.pass(packet.time_ns, packet.wire_bytes)) reason = Reason::kRuleRateLimit;
     } else {
       reason = rule_reason(rule.action);
       if (reason != Reason::kNone && f != nullptr && mode != Mode::kTap) {
@@ -339,9 +399,9 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   // A whole burst is matched before its first packet is decided.
   d.settled = f != nullptr && (f->flags & kWantsMatch) == 0;
   bool is_trusted = false;
-  Reason reason = by_verdict(packet, c, d, is_trusted);
+  Reason reason = by_verdict(packet, t, c, d, is_trusted);
   if (reason == Reason::kNone) {
-    const Reason rule = by_rules(packet, hits, rules, is_trusted ? Mode::kTap : mode, f, c, d);
+    const Reason rule = by_rules(packet, t, hits, rules, is_trusted ? Mode::kTap : mode, c, d);
     if (!is_trusted) reason = rule;
   }
   if (reason == Reason::kNone && !is_trusted && uninspected != FailCause::kCount) {
@@ -366,7 +426,7 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Track
   for (size_t i = 0; i < packets.size(); ++i) {
     if (became_known[i]) {  // a verdict may name the application
       tracked[i].flow->verdict_generation = 0;
-      judge_flow(*tracked[i].flow, packets[i], decisions[i]);
+      judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
     }
     decide_one(packets[i], tracked[i], hits[i], uninspected[i], rules, wire, flows, decisions[i]);
   }

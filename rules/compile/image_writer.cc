@@ -80,7 +80,9 @@ RateLimit limit_of(const RuleRate& rate) noexcept {
   RateLimit limit;
   limit.packets_per_second = rate.packets_per_second;
   limit.bits_per_second = rate.bits_per_second;
-  limit.per = rate.per == RuleRate::Per::kFlow ? RateLimit::Per::kFlow : RateLimit::Per::kVerdict;
+  limit.per = rate.per == RuleRate::Per::kFlow     ? RateLimit::Per::kFlow
+              : rate.per == RuleRate::Per::kSource ? RateLimit::Per::kSource
+                                                   : RateLimit::Per::kVerdict;
   return limit;
 }
 

@@ -232,7 +232,7 @@ bool read_dsize(Options& o, const Option& option) {
   return true;
 }
 
-// rate:<n> <pps|kbps|mbps|gbps>[, per rule|per flow]
+// rate:<n> <pps|kbps|mbps|gbps>[, per rule|per flow|per source]
 bool read_rate(Options& o, const Option& option) {
   struct Unit {
     std::string_view name;
@@ -257,8 +257,13 @@ bool read_rate(Options& o, const Option& option) {
       unit->bits == 0 ? value : value * unit->bits;
   if (comma != std::string_view::npos) {
     const std::string_view per = trimmed(option.value.substr(comma + 1));
-    if (per != "per rule" && per != "per flow") return wrong_value(o, option);
-    rate.per = per == "per flow" ? RuleRate::Per::kFlow : RuleRate::Per::kRule;
+    if (per == "per flow") {
+      rate.per = RuleRate::Per::kFlow;
+    } else if (per == "per source") {
+      rate.per = RuleRate::Per::kSource;
+    } else if (per != "per rule") {
+      return wrong_value(o, option);
+    }
   }
   o.rule.rate = rate;
   return true;
@@ -291,7 +296,7 @@ constexpr Keyword kKeywords[] = {
      "nothing, only, or <offset>,<length>"},
     {"dsize", Takes::kValue, Often::kOnce, read_dsize, "<n>, <<n>, ><n> or <min><><max>"},
     {"rate", Takes::kValue, Often::kOnce, read_rate,
-     "<n> pps, kbps, mbps or gbps, and after a comma: per rule, or per flow"},
+     "<n> pps, kbps, mbps or gbps, and after a comma: per rule, per flow or per source"},
 };
 constexpr size_t kKeywordCount = std::size(kKeywords);
 

@@ -78,7 +78,7 @@ enum class RuleDirection : uint8_t { kForward, kBoth };  // ->, <>
 struct RuleRate {
   uint64_t packets_per_second = 0;   // exactly one of the two is set
   uint64_t bits_per_second = 0;
-  enum class Per : uint8_t { kRule, kFlow } per = Per::kRule;
+  enum class Per : uint8_t { kRule, kFlow, kSource } per = Per::kRule;
 };
 
 struct Content {

@@ -8,6 +8,7 @@ import time
 from case import check, wire
 import services
 from lab import ATTACKER4, CLIENT4, SERVER4, wait_for
+from verdict_orders import order
 
 
 def reaches(lab, host, seconds=1.5):
@@ -24,15 +25,6 @@ def megabits(lab, host, seconds):
     words = ['curl', '-s', '-o', '/dev/null', '--max-time', seconds, '-w', '%{speed_download}',
              f'http://{SERVER4}/big.bin']
     return float(lab.run(host, words, timeout=seconds + 5).stdout) * 8 / 1e6
-
-
-def order(weir, *words):
-    """Gives the action's id when the verdict stands."""
-    action = weir.json(*words)
-    action = action[0] if isinstance(action, list) else action
-    wait_for(lambda: any(a['id'] == action['id'] and a['state'] == 'standing' for a in weir.actions()), 5,
-             f'weir {" ".join(words)} to stand')
-    return str(action['id'])
 
 
 def block_and_undo(lab, weir):
@@ -81,6 +73,34 @@ def scan(lab, host):
     time.sleep(1)
 
 
+def by_mac(lab, weir):
+    mac = '02:77:00:00:00:66'
+    action = order(weir, 'block', mac, '--for', '1h')
+    check(pings(lab, 'attacker', 5) == 0 and pings(lab, 'client') == 20, 'a device is blocked by its MAC, only that')
+    check(not reaches(lab, 'attacker'), 'whatever it does')
+    weir.ask('undo', action)
+    action = order(weir, 'block', mac, '--port', '80', '--proto', 'tcp', '--for', '1h')
+    check(not reaches(lab, 'attacker') and pings(lab, 'attacker') == 20, 'and a port of it by MAC')
+    weir.ask('undo', action)
+    refused = weir.ask('block', '02:77:00:00:00:01')
+    check(refused.returncode == 1 and 'never_touch' in refused.stderr, f'never_touch holds: {refused.stderr.strip()}')
+
+
+def per_source(lab, weir):
+    """The same rate for each, not one for all: what one uses up is not missing to the other."""
+    rate = 20
+    action = order(weir, 'limit', '10.77.0.64/29', '--rate', f'{rate}pps', '--per', 'source', '--for', '1h')
+    lab.run('attacker', ['ip', 'address', 'add', '10.77.0.67/24', 'dev', 'a0'])
+    both = ' & '.join(f'ping -q -n -I {source} -c 300 -i 0.01 -W 1 {SERVER4}' for source in (ATTACKER4, '10.77.0.67'))
+    out = lab.run('attacker', ['sh', '-c', f'{both}; wait'], timeout=30).stdout
+    for received, milliseconds in re.findall(r'(\d+) received.*time (\d+)ms', out):
+        share = rate * int(milliseconds) / 1000
+        check(0.6 * share <= int(received) <= share + 5,
+              f'both at once, each has its own {rate} pps: {received} pings in {milliseconds} ms')
+    check(len(re.findall('received', out)) == 2, 'both were counted')
+    weir.ask('undo', action)
+
+
 def spared(lab, weir):
     scan(lab, 'client')
     check(reaches(lab, 'client', 5), 'an address of never_touch is not blocked, whatever it does')
@@ -96,6 +116,8 @@ with wire(attacker=True, big_file_megabytes=50, respond={'never_touch': [CLIENT4
     block_and_undo(lab_, weir_)
     established(lab_, weir_)
     expiry_and_limit(lab_, weir_)
+    by_mac(lab_, weir_)
+    per_source(lab_, weir_)
     spared(lab_, weir_)
     for words in (['block', 'not-an-address'], ['limit', ATTACKER4, '--rate', 'fast'], ['block'], ['undo', '999999']):
         refused = weir_.ask(*words)

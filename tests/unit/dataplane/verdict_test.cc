@@ -140,7 +140,7 @@ class Stage : public ::testing::Test, public VerdictReports {
     Hits hits;
     const bool known = false;
     track({&p, 1}, {&h, 1}, 0, flows, stats, {&t, 1}, ended);
-    verdicts.judge({&p, 1}, {&h, 1}, {&t, 1}, {&d, 1});
+    verdicts.judge({&p, 1}, {&h, 1}, {&t, 1}, flows, {&d, 1});
     wire.mode = mode;
     verdicts.decide({&p, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, {&uninspected, 1}, nullptr, wire,
                     flows, {&d, 1});
@@ -201,6 +201,60 @@ TEST_F(Stage, StopsAnEstablishedFlowCountsLeaksAndExpires) {
   EXPECT_EQ(reports.back().kind, ReportKind::kExpired);
   EXPECT_EQ(reports.back().packets, 4u);
   EXPECT_EQ(verdicts.standing(), 0u);
+}
+
+TEST_F(Stage, AMacIsMatchedWhereFramesCarryIt) {
+  const Frame f = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80, kTcpSyn, "");
+  const uint8_t* bytes = f.view().data;
+  VerdictCommand c{.kind = CommandKind::kInstall};
+  c.verdict.id = 7;
+  c.verdict.expire_ns = 10 * kS;
+  std::copy_n(bytes + 6, 6, c.verdict.match.mac.begin());
+  verdicts.apply(c, flows, 1, *this);
+  EXPECT_EQ(see(f, 2).reason, Reason::kVerdictDrop);
+  std::copy_n(bytes, 6, c.verdict.match.mac.begin());  // the receiver's: not at src
+  verdicts.apply(c, flows, 3, *this);
+  EXPECT_EQ(see(f, 4).reason, Reason::kNone);
+  c.verdict.match.either = true;
+  verdicts.apply(c, flows, 5, *this);
+  EXPECT_EQ(see(f, 6).reason, Reason::kVerdictDrop);
+  VerdictSubject without;
+  without.proto = 6;
+  EXPECT_FALSE(matches(c.verdict.match, without)) << "no MAC, no match";
+}
+
+// A hundred thousand invented sources neither get more than the verdict's rate beyond the buckets
+// there are, nor wash away what an honest bucket remembers.
+TEST_F(Stage, PerSourceEachHasItsRateAndAFullTableIsStricter) {
+  VerdictCommand c{.kind = CommandKind::kInstall};
+  c.verdict.id = 7;
+  c.verdict.action = Action::kRateLimit;
+  c.verdict.limit.packets_per_second = 10;
+  c.verdict.limit.per = RateLimit::Per::kSource;
+  c.verdict.expire_ns = 1000 * kS;
+  c.verdict.match.dst = {*parse_ip_address("10.9.0.2"), 128};
+  verdicts.apply(c, flows, 1, *this);
+  const auto flood = [&](const char* source, TimeNs from) {
+    const Frame f = Frame().ethernet().ipv4(source, "10.9.0.2", kProtoUdp).udp(1, 53, "x");
+    int passed = 0;
+    for (int i = 0; i < 1000; ++i) {
+      passed += see(f, from + i * kNsPerMs).reason == Reason::kNone ? 1 : 0;
+    }
+    return passed;
+  };
+  EXPECT_NEAR(flood("10.0.0.1", kS), 10, 1);
+  EXPECT_NEAR(flood("10.0.0.2", kS), 10, 1) << "its own, not what the first left over";
+  int passed = 0;
+  constexpr int kSources = 40'000;
+  char source[32];
+  for (int i = 0; i < kSources; ++i) {
+    std::snprintf(source, sizeof source, "11.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
+    const Frame f = Frame().ethernet().ipv4(source, "10.9.0.2", kProtoUdp).udp(1, 53, "x");
+    passed += see(f, 10 * kS).reason == Reason::kNone ? 1 : 0;
+  }
+  EXPECT_GT(passed, 12'000);
+  EXPECT_LE(passed, 4096 * 4 + 2) << "one packet for each bucket there is, the rest share one";
+  EXPECT_EQ(flood("11.0.0.1", 10 * kS + 1), 9) << "remembers that it had its first packet";
 }
 
 TEST_F(Stage, AListingReportsEveryStandingVerdictThenItsEnd) {

@@ -388,5 +388,34 @@ TEST_F(Plane, TheSameRecordsGiveTheSameLog) {
   }
 }
 
+TEST_F(Plane, WhyTellsOfDropsByCauseAndThatNothingTouchedTheOther) {
+  open();
+  start_flow(1, "10.0.0.5", "10.0.0.2", 80);
+  start_flow(2, "10.0.0.6", "10.0.0.2", 80);
+  Drop d;
+  d.flow = 1;
+  d.ends = ends("10.0.0.5", "10.0.0.9", 80);
+  d.packet_bytes = 100;
+  for (int cause = 0; cause < 12; ++cause) {  // more than are kept of one address
+    d.rule_sid = static_cast<uint32_t>(4700 + cause);
+    d.reason = Reason::kRuleDrop;
+    for (int i = 0; i <= cause; ++i) push(d, RecordType::kDrop);
+  }
+  d.rule_sid = 0;
+  d.reason = Reason::kFailOverload;
+  push(d, RecordType::kDrop);
+  step();
+  const json why = ask("/why", {{"about", "10.0.0.5"}});
+  EXPECT_TRUE(why["touched"]);
+  ASSERT_EQ(why["drops"].size(), 8u);
+  EXPECT_EQ(why["drops"][0]["reason"], "fail-overload");
+  EXPECT_EQ(why["drops"][1]["rule_sid"], 4711);
+  EXPECT_EQ(why["drops"][1]["packets_told"], 12);
+  EXPECT_EQ(why["drops"][1]["bytes_told"], 1200);
+  EXPECT_EQ(ask("/why", {{"about", "flow:1"}})["drops"].size(), 8u);
+  EXPECT_FALSE(ask("/why", {{"about", "10.0.0.6"}})["touched"]);
+  EXPECT_FALSE(ask("/why", {{"about", "10.0.0.6:40000 -> 10.0.0.2"}})["touched"]);
+}
+
 }  // namespace
 }  // namespace weir

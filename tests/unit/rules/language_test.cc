@@ -114,6 +114,7 @@ TEST(RuleLanguage, ReadsRates) {
   EXPECT_EQ(rate("64 kbps").bits_per_second, 64'000u);
   EXPECT_EQ(rate("10mbps , per flow").bits_per_second, 10'000'000u);
   EXPECT_EQ(rate("10mbps , per flow").per, RuleRate::Per::kFlow);
+  EXPECT_EQ(rate("10mbps,per source").per, RuleRate::Per::kSource);
   EXPECT_EQ(rate("2 gbps, per rule").bits_per_second, 2'000'000'000u);
   EXPECT_EQ(rate("2 gbps, per rule").per, RuleRate::Per::kRule);
 }

@@ -92,15 +92,14 @@ void BM_JudgeAndDecide(benchmark::State& state) {
   const Hits hits[kBurstMax] = {};
   const bool known[kBurstMax] = {};
   const WireSettings wire;
-  FailCause uninspected[kBurstMax];
-  std::fill_n(uninspected, kBurstMax, FailCause::kCount);
+  const Plight plights[kBurstMax];
   size_t at = 0;
   for (auto _ : state) {
     const std::span<const PacketView> packets(t.packets.data() + at, kBurstMax);
     const std::span<const Headers> headers(t.headers.data() + at, kBurstMax);
     const std::span<const Tracked> rows(tracked.data() + at, kBurstMax);
     verdicts.judge(packets, headers, rows, table, decisions);
-    verdicts.decide(packets, rows, known, hits, uninspected, nullptr, wire, table, decisions);
+    verdicts.decide(packets, rows, known, hits, plights, nullptr, wire, table, decisions);
     at = (at + kBurstMax) % t.packets.size();
   }
   state.SetItemsProcessed(state.iterations() * kBurstMax);

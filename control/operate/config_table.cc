@@ -400,6 +400,12 @@ void add_inspection(std::vector<Row>& rows) {
       "inspect.burst_budget", "for nDPI and rules per 32 packets; over it, fail: overload; 0: none",
       0, kNsPerSecond, [](Config & c) -> auto& { return c.settings.inspect.burst_budget_ns; }));
   rows.push_back(whole(
+      "fragments.datagrams", "incomplete IP datagrams at a time, per worker; an eighth per source",
+      16, 65'536, [](Config & c) -> auto& { return c.settings.fragments.datagrams_max; }));
+  rows.push_back(duration(
+      "fragments.timeout", "no less than the hosts behind wait for the rest", kNsPerSecond,
+      600 * kNsPerSecond, [](Config & c) -> auto& { return c.settings.fragments.timeout_ns; }));
+  rows.push_back(whole(
       "verdicts.max", "standing verdicts, per worker", 64, 1'048'576,
       [](Config & c) -> auto& { return c.settings.verdicts_max; }));
 }

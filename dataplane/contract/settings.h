@@ -77,6 +77,12 @@ struct InspectSettings {
   AppDepth app_depth[kAppDepthsMax] = {{"TLS", 64 << 10}, {"QUIC", 16 << 10}, {"SSH", 64 << 10}};
 };
 
+struct FragmentSettings {
+  uint32_t datagrams_max = 1024;  // incomplete at a time, per worker; one source has an eighth
+  uint32_t reserved = 0;
+  TimeNs timeout_ns = 60 * kNsPerSecond;  // no receiver keeps them longer (RFC 1122 3.3.2)
+};
+
 struct Settings {
   uint32_t wires = 0;
   uint32_t workers = 1;
@@ -93,6 +99,7 @@ struct Settings {
   char instance[32] = "weir";          // file prefix of DPDK, names of runtime files
   FlowSettings flow;
   InspectSettings inspect;
+  FragmentSettings fragments;
   WireSettings wire[kWiresMax];
 };
 

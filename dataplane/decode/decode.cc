@@ -390,6 +390,17 @@ void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept
   }
 }
 
+void decode_ip(const PacketView& packet, uint32_t at, Headers& h) noexcept {
+  Headers of;
+  of.flags = h.flags & (kHasMac | kTunnelled);
+  of.network = h.network;
+  of.vlan_count = h.vlan_count;
+  std::copy_n(h.vlan, 2, of.vlan);
+  h = of;
+  const unsigned depth = h.has(kTunnelled) ? kTunnelDepthMax : 1;  // how deep it lay is not known
+  read_ip({packet.data, std::min(packet.bytes, kReadableMax), false}, at, h, depth);
+}
+
 void decode(std::span<const PacketView> packets, LinkType link,
             std::span<Headers> headers) noexcept {
   const size_t n = std::min(packets.size(), headers.size());

@@ -27,6 +27,7 @@ enum HeaderFlag : uint32_t {
   kIcmpError = 1u << 5,       // quotes another packet: see quoted_*
   kOneWayIcmp = 1u << 6,      // an ICMP type without an answering type
   kHasMac = 1u << 7,          // src_mac/dst_mac lie at data[6], data[0]
+  kAwaitsRest = 1u << 9,      // a fragment whose datagram is not whole yet (set by the worker)
   kAddressClaimed = 1u << 8,  // ARP or ND tells an address: claim_* are set
 };
 
@@ -67,6 +68,9 @@ constexpr uint8_t kProtoIcmp = 1, kProtoTcp = 6, kProtoUdp = 17, kProtoIcmp6 = 5
 
 // One packet.
 void decode_packet(const PacketView& packet, LinkType link, Headers& headers) noexcept;
+
+// An IP packet at `at`, put together from fragments. h: of one of them, becomes the packet's.
+void decode_ip(const PacketView& packet, uint32_t at, Headers& h) noexcept;
 
 // A burst: packets[i] -> headers[i].
 void decode(std::span<const PacketView> packets, LinkType link,

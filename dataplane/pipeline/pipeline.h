@@ -11,6 +11,7 @@
 #include "dataplane/classify/classify.h"
 #include "dataplane/contract/segment.h"
 #include "dataplane/features/features.h"
+#include "dataplane/flow/defragment.h"
 #include "dataplane/io/io.h"
 #include "dataplane/pipeline/depth.h"
 #include "dataplane/pipeline/published.h"
@@ -31,8 +32,8 @@ class Worker {
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
-    uint64_t flow_table, verdicts, classifier;
-    uint64_t total() const noexcept { return flow_table + verdicts + classifier; }
+    uint64_t flow_table, verdicts, fragments, classifier;
+    uint64_t total() const noexcept { return flow_table + verdicts + fragments + classifier; }
   };
   static Memory memory_for(const Settings& settings) noexcept;
 
@@ -56,6 +57,7 @@ class Worker {
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
   void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
+  void defragment(const WorkerWire& wire, size_t i);
   bool wants_match(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
   void account(const WorkerWire& wire, Side side, size_t n);
@@ -81,6 +83,7 @@ class Worker {
   EventWriter events_;
   std::unique_ptr<Classifier> classifier_;
   InspectionDepth depth_;
+  Defragmenter fragments_;
   CycleBudget budget_;
   FailCause plight_ = FailCause::kCount;  // what keeps every packet from being inspected
   std::unique_ptr<Burst> burst_;

@@ -31,18 +31,19 @@ constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock i
 
 // A burst as a table: row = packet, column = what one stage found out. One per worker, reused.
 struct Worker::Burst {
-  PacketView packet[kBurstMax];      // written by io
-  Headers headers[kBurstMax];        //            decode
-  Tracked tracked[kBurstMax];        //            track
-  bool stopped[kBurstMax];           //            judge
-  bool became_known[kBurstMax];      //            classify
-  Inspect inspect[kBurstMax];        //            match_burst
-  FailCause uninspected[kBurstMax];  //          track, match_burst
-  Hits hits[kBurstMax];              //            match
-  Decision decision[kBurstMax];      //            judge, decide
-  bool held[kBurstMax];              //            hold
-  Reason reason[kBurstMax];          //            decide, then io
-  EndedFlow ended[kBurstMax * 2];    //            track
+  PacketView packet[kBurstMax];    // written by io
+  PacketView view[kBurstMax];      //            defragment: what is inspected in its place
+  Plight plight[kBurstMax];        //            defragment, match_burst
+  Headers headers[kBurstMax];      //            decode
+  Tracked tracked[kBurstMax];      //            track
+  bool stopped[kBurstMax];         //            judge
+  bool became_known[kBurstMax];    //            classify
+  Inspect inspect[kBurstMax];      //            match_burst
+  Hits hits[kBurstMax];            //            match
+  Decision decision[kBurstMax];    //            judge, decide
+  bool held[kBurstMax];            //            hold
+  Reason reason[kBurstMax];        //            decide, then io
+  EndedFlow ended[kBurstMax * 2];  //            track
 };
 
 struct Worker::Pacing {
@@ -63,6 +64,7 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       verdicts_(settings_.verdicts_max),
       events_(segment.event_ring(index), share_.stats, index, settings_.reports_per_second),
       depth_(settings_.inspect, seed),
+      fragments_(settings_.fragments, seed),
       budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
       burst_(std::make_unique<Burst>()),
       pacing_(std::make_unique<Pacing>()) {
@@ -92,6 +94,7 @@ Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
 Worker::Memory Worker::memory_for(const Settings& s) noexcept {
   return {.flow_table = FlowTable::bytes_for(s.flow.flows_max),
           .verdicts = Verdicts::bytes_for(s.verdicts_max),
+          .fragments = Defragmenter::bytes_for(s.fragments),
           .classifier = Classifier::bytes_for(s.inspect)};
 }
 
@@ -118,6 +121,11 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
   if (n == 0) return 0;
   const LinkType link = wire.io->link();
   decode({b.packet, n}, link, {b.headers, n});
+  std::copy_n(b.packet, n, b.view);
+  std::fill_n(b.plight, n, Plight{});
+  for (size_t i = 0; i < n; ++i) {
+    if (b.headers[i].has(kFragment)) defragment(wire, i);
+  }
   // As far as track came, then send, then the rest: a flow stays until its packets have left.
   for (size_t at = 0; at < n;) {
     const size_t done = inspect(wire, at, n, rules);
@@ -126,6 +134,7 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
     send(wire, side, at, done);
     at += done;
   }
+  fragments_.release();
   account(wire, side, n);
   packets_seen_ += n;
   return n;
@@ -142,7 +151,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
     end_flow(e.flow, e.cold, e.why, b.packet[from].time_ns);
   }
   const size_t n = t.packets;
-  const std::span<const PacketView> packets(b.packet + from, n);
+  const std::span<const PacketView> packets(b.view + from, n);
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
   const std::span<Decision> decisions(b.decision + from, n);
@@ -154,7 +163,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
                         became_known);
   match_burst(from, n, rules, wire);
   const std::span<const Hits> hits(b.hits + from, n);
-  verdicts_.decide(packets, tracked, became_known, hits, {b.uninspected + from, n}, rules,
+  verdicts_.decide(packets, tracked, became_known, hits, {b.plight + from, n}, rules,
                    settings_.wire[wire.index], flows_, decisions);
   events_.observe(packets, headers, tracked, became_known, hits, rules, decisions, wire.index,
                   flows_, packets_seen_ + from + 1);
@@ -162,31 +171,64 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   return n;
 }
 
+// A fragment goes on as it is; the one that completes its datagram is judged by the whole. Nothing
+// looks at what waits for the rest: it will be seen then, or never be put together by anyone.
+void Worker::defragment(const WorkerWire& wire, size_t i) {
+  Burst& b = *burst_;
+  const PacketView& p = b.packet[i];
+  if (p.bytes < p.wire_bytes) return;  // a capture that was cut: nothing to put together
+  FragmentFate fate = FragmentFate::kComplete;
+  for (unsigned depth = 0; fate == FragmentFate::kComplete && b.headers[i].has(kFragment);
+       ++depth) {
+    // What was put together may carry a fragment again, in a tunnel; but not for ever.
+    fate = depth == kTunnelDepthMax
+               ? FragmentFate::kConflict
+               : fragments_.add(PacketView(b.view[i]), wire.index, b.headers[i], b.view[i]);
+  }
+  switch (fate) {
+    case FragmentFate::kWaits:
+      b.headers[i].flags |= kAwaitsRest;
+      break;
+    case FragmentFate::kComplete:
+      break;
+    case FragmentFate::kConflict:
+      b.plight[i].refused = Reason::kFragmentConflict;
+      break;
+    case FragmentFate::kNoRoom:
+      b.plight[i].cause = FailCause::kStreamMemoryFull;
+      break;
+  }
+}
+
 // Whether rules look at packet i; if so it counts against its flow's depth.
 bool Worker::wants_match(size_t i, const WorkerWire& wire) {
   Burst& b = *burst_;
   const Tracked& t = b.tracked[i];
   const Headers& h = b.headers[i];
-  if (!h.has(kHasIp) || b.stopped[i]) return false;
+  if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return false;
+  if (b.plight[i].refused != Reason::kNone) return false;
   if (t.flow != nullptr) {
     if ((t.flow->flags & kWantsMatch) == 0) return false;
     if (!depth_.wants(flows_, t, h.payload_bytes)) return false;
   }
   if (settings_.inspect.verify_checksums == 0) return true;
-  const Anomaly wrong = checksum_anomaly(b.packet[i], h);
+  const Anomaly wrong = checksum_anomaly(b.view[i], h);
   if (wrong == Anomaly::kNone) return true;
-  events_.anomaly(b.packet[i], h, wrong, wire.index, packets_seen_ + i + 1);
+  events_.anomaly(b.view[i], h, wrong, wire.index, packets_seen_ + i + 1);
   return false;
 }
 
 void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
   Burst& b = *burst_;
   for (size_t i = from; i < from + n; ++i) {
-    const bool no_room = (b.tracked[i].events & kNoRoomForFlow) != 0;
-    b.uninspected[i] = !b.headers[i].has(kHasIp)      ? FailCause::kCount
-                       : plight_ != FailCause::kCount ? plight_
-                       : no_room                      ? FailCause::kFlowTableFull
-                                                      : FailCause::kCount;
+    FailCause& cause = b.plight[i].cause;
+    if (!b.headers[i].has(kHasIp)) {
+      cause = FailCause::kCount;
+    } else if (plight_ != FailCause::kCount) {
+      cause = plight_;
+    } else if ((b.tracked[i].events & kNoRoomForFlow) != 0) {
+      cause = FailCause::kFlowTableFull;
+    }
     b.hits[i].count = 0;
   }
   if (rules == nullptr) return;
@@ -203,14 +245,13 @@ void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const 
     if ((c.seen_directions & direction) != 0) b.inspect[i] = Inspect::kYes;
     c.seen_directions |= direction;
   }
-  const MatchCounts counts =
-      match({b.packet + from, n}, {b.headers + from, n}, {b.inspect + from, n}, *rules,
-            rules->matcher(index_), budget_, {b.hits + from, n});
+  const MatchCounts counts = match({b.view + from, n}, {b.headers + from, n}, {b.inspect + from, n},
+                                   *rules, rules->matcher(index_), budget_, {b.hits + from, n});
   share_.stats.inspected_packets.add(counts.packets);
   share_.stats.inspected_bytes.add(counts.bytes);
   for (size_t i = from; counts.unscanned != 0 && i < from + n; ++i) {
     const bool missed = wanted[i] && b.inspect[i] == Inspect::kNo;
-    if (missed && b.uninspected[i] == FailCause::kCount) b.uninspected[i] = FailCause::kOverload;
+    if (missed && b.plight[i].cause == FailCause::kCount) b.plight[i].cause = FailCause::kOverload;
   }
 }
 
@@ -219,7 +260,7 @@ void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, Li
   for (size_t i = from; i < from + n; ++i) {
     if (!b.decision[i].answer) continue;
     Answer answers[2];
-    const size_t count = make_answers(b.packet[i], b.headers[i], link, answers);
+    const size_t count = make_answers(b.view[i], b.headers[i], link, answers);
     for (size_t a = 0; a < count; ++a) {
       const Side out = answers[a].to_sender ? side : other(side);
       if (!wire.io->inject(out, {answers[a].frame, answers[a].bytes}, b.packet[i].time_ns))
@@ -308,7 +349,7 @@ void Worker::release_held(TimeNs now) {
     if (stopped) {
       const bool known = false;
       Hits none;
-      const FailCause nothing = FailCause::kCount;
+      const Plight nothing;
       verdicts_.decide({&h.packet, 1}, {&t, 1}, {&known, 1}, {&none, 1}, {&nothing, 1}, nullptr,
                        settings_.wire[wire.index], flows_, {&d, 1});
     } else {
@@ -378,6 +419,7 @@ void Worker::keep_house(TimeNs now) {
     verdicts_.apply(command, flows_, now, events_);
   }
   verdicts_.step(now, events_);
+  fragments_.expire(now, kSweepPerPoll);
   if (polls_ % kPublishEvery == 0) look_at_control();
   if (pacing_->held.size != 0) release_held(now);
   flows_.unanswered(now, kUnansweredPerPoll, [&](uint32_t i) {

@@ -29,6 +29,12 @@ struct Decision {
   uint32_t rule_sid = 0;  // that dropped it; 0: none
 };
 
+// What came to light of a packet before its inspection, or kept it from it.
+struct Plight {
+  FailCause cause = FailCause::kCount;  // of not being inspected; kCount: it was
+  Reason refused = Reason::kNone;       // why it is not to go on whatever is in it
+};
+
 // Receives what the control plane is to be told of verdicts.
 class VerdictReports {
  public:
@@ -67,13 +73,13 @@ class Verdicts {
   // Whether it is a pass verdict.
   bool is_trusted(const Decision& d) const noexcept;
 
-  // Stage. became_known[i]: the packet told what application its flow is. uninspected[i]: what kept
-  // rules from seeing it, kCount if nothing did; the wire's fail policy then counts, except for
-  // what a pass verdict covers. Writes decisions[i] and, of the flow, what its field comments say.
+  // Stage. became_known[i]: the packet told what application its flow is. plights[i]: what kept
+  // rules from seeing it (the wire's fail policy then counts) or refuses it; neither touches what a
+  // pass verdict covers. Writes decisions[i] and, of the flow, what its field comments say.
   void decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
               std::span<const bool> became_known, std::span<const Hits> hits,
-              std::span<const FailCause> uninspected, const LoadedRules* rules,
-              const WireSettings& wire, FlowTable& flows, std::span<Decision> decisions) noexcept;
+              std::span<const Plight> plights, const LoadedRules* rules, const WireSettings& wire,
+              FlowTable& flows, std::span<Decision> decisions) noexcept;
 
   // A packet that decide() let go is sent now (not held): remembered, to count what leaked.
   void passed(const PacketView& packet, const Tracked& tracked) noexcept;
@@ -92,7 +98,7 @@ class Verdicts {
   void judge_flow(Flow& flow, const FlowCold& cold, const PacketView& packet,
                   Decision& decision) noexcept;
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
-                  FailCause uninspected, const LoadedRules* rules, const WireSettings& wire,
+                  const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
   Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowCold* cold,
                     Decision& decision, bool& is_trusted) noexcept;

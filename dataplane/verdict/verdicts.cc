@@ -391,7 +391,7 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
 }
 
 void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits& hits,
-                          FailCause uninspected, const LoadedRules* rules, const WireSettings& wire,
+                          const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                           FlowTable& flows, Decision& d) noexcept {
   const Mode mode = wire.mode;
   Flow* f = t.flow;
@@ -404,10 +404,11 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
     const Reason rule = by_rules(packet, t, hits, rules, is_trusted ? Mode::kTap : mode, c, d);
     if (!is_trusted) reason = rule;
   }
-  if (reason == Reason::kNone && !is_trusted && uninspected != FailCause::kCount) {
-    const bool closed = wire.on(uninspected) == FailPolicy::kClosed;
-    if (closed) reason = fail_reason(uninspected);
-    if (!closed || mode != Mode::kEnforce) d.opened = uninspected;
+  if (reason == Reason::kNone && !is_trusted) reason = plight.refused;
+  if (reason == Reason::kNone && !is_trusted && plight.cause != FailCause::kCount) {
+    const bool closed = wire.on(plight.cause) == FailPolicy::kClosed;
+    if (closed) reason = fail_reason(plight.cause);
+    if (!closed || mode != Mode::kEnforce) d.opened = plight.cause;
   }
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
@@ -420,7 +421,7 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       std::span<const bool> became_known, std::span<const Hits> hits,
-                      std::span<const FailCause> uninspected, const LoadedRules* rules,
+                      std::span<const Plight> plights, const LoadedRules* rules,
                       const WireSettings& wire, FlowTable& flows,
                       std::span<Decision> decisions) noexcept {
   for (size_t i = 0; i < packets.size(); ++i) {
@@ -428,7 +429,7 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Track
       tracked[i].flow->verdict_generation = 0;
       judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
     }
-    decide_one(packets[i], tracked[i], hits[i], uninspected[i], rules, wire, flows, decisions[i]);
+    decide_one(packets[i], tracked[i], hits[i], plights[i], rules, wire, flows, decisions[i]);
   }
 }
 

@@ -215,11 +215,11 @@ class Machine : public VerdictReports {
     Decision d;
     Hits none;
     verdicts_.judge({&p, 1}, {&h, 1}, {&t, 1}, flows_, {&d, 1});
-    const FailCause uninspected = FailCause::kCount;
+    const Plight plight;
     WireSettings wire;
     wire.mode = Mode::kEnforce;
-    verdicts_.decide({&p, 1}, {&t, 1}, {&known, 1}, {&none, 1}, {&uninspected, 1}, nullptr, wire,
-                     flows_, {&d, 1});
+    verdicts_.decide({&p, 1}, {&t, 1}, {&known, 1}, {&none, 1}, {&plight, 1}, nullptr, wire, flows_,
+                     {&d, 1});
     const Verdict* best = reference_.find(s, now_);
     const Action action = best == nullptr ? Action::kPass : best->action;
     if (action == Action::kDrop) CHECK(d.reason == Reason::kVerdictDrop);

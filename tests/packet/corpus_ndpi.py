@@ -22,6 +22,8 @@ EXPLAINED = {
     'capwap.pcap': 'the oracle leaves out CAPWAP frames that carry no IP; we count them to the tunnel',
     'fuzz-2020-02-16-11740.pcap': 'the oracle reads IPv4 under any Ethernet type, as no host would',
     'teredo.pcap': 'the oracle stays outside a Teredo tunnel; we tell of the IPv6 packet inside',
+    'dnscrypt-v1-and-resolver-pings.pcap': 'the fragment that completes a datagram counts to its flow with us',
+    'ip_fragmented_garbage.pcap': 'the oracle leaves out datagrams whose ports are split over fragments; we do not',
 }
 LINE = re.compile(r'^\s*\d+\s+(TCP|UDP) (\S+) (<->|->) (\S+?) (?:\[VLAN: (\d+)\])?\[proto: ([^\]]+?)/([^\]]+)\].*?'
                   r'\[(\d+) pkts/(\d+) bytes (?:<->|->) (\d+) pkts/(\d+) bytes\]')

@@ -142,8 +142,9 @@ class Stage : public ::testing::Test, public VerdictReports {
     track({&p, 1}, {&h, 1}, 0, flows, stats, {&t, 1}, ended);
     verdicts.judge({&p, 1}, {&h, 1}, {&t, 1}, flows, {&d, 1});
     wire.mode = mode;
-    verdicts.decide({&p, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, {&uninspected, 1}, nullptr, wire,
-                    flows, {&d, 1});
+    const Plight plight{.cause = uninspected};
+    verdicts.decide({&p, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, {&plight, 1}, nullptr, wire, flows,
+                    {&d, 1});
     if (d.reason == Reason::kNone) verdicts.passed(p, t);
     return d;
   }

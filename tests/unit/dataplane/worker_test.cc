@@ -335,6 +335,69 @@ TEST_F(WorkerTest, PastItsDepthAFlowIsSampled) {
   EXPECT_LT(hits, 112 + 400);
 }
 
+// One datagram of a UDP packet with `payload`, cut at multiples of 8 of its IP payload.
+std::vector<Frame> fragments_of(const std::string& payload, std::vector<uint16_t> cuts) {
+  const Frame whole =
+      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2", kProtoUdp).udp(7, 80, payload);
+  const std::string data(whole.bytes().begin() + 34, whole.bytes().end());
+  cuts.push_back(static_cast<uint16_t>(data.size()));
+  std::vector<Frame> out;
+  uint16_t from = 0;
+  for (const uint16_t to : cuts) {
+    const auto field = static_cast<uint16_t>(from / 8 | (to == data.size() ? 0 : 0x2000));
+    out.push_back(Frame()
+                      .ethernet()
+                      .ipv4("10.0.0.1", "10.0.0.2", kProtoUdp, field)
+                      .text(data.substr(from, to - from))
+                      .seal());
+    from = to;
+  }
+  return out;
+}
+
+TEST_F(WorkerTest, TheFragmentThatCompletesIsJudgedByTheWhole) {
+  start(Mode::kEnforce, "drop udp any any -> any 80 (content:\"an evil thing\"; sid:1;)\n");
+  auto evil = fragments_of("hidden: an evil thing in the middle of it all", {16, 24});
+  const auto good = fragments_of("hidden: a lovely thing in the middle of it all", {16, 24});
+  for (const Frame& f : good) send(f);
+  EXPECT_EQ(wire.sent[0], 3u);
+  std::swap(evil[0], evil[2]);
+  for (const Frame& f : evil) send(f);
+  EXPECT_EQ(wire.sent[0], 5u);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+  const auto types = events();
+  EXPECT_EQ(std::count(types.begin(), types.end(), RecordType::kRuleHit), 1);
+}
+
+// What contradicts an earlier fragment does not go, so no receiver can prefer it.
+TEST_F(WorkerTest, AContradictingFragmentIsRefused) {
+  start(Mode::kEnforce, "drop udp any any -> any 80 (content:\"evil\"; sid:1;)\n");
+  const auto good = fragments_of("12345678 something 87654321", {16, 24});
+  const auto evil = fragments_of("evil5678 evil thin 87654321", {16, 24});
+  send(good[0]);
+  send(evil[0]);
+  send(evil[1]);
+  send(good[0]);  // the same again harms nobody
+  send(good[1]);
+  EXPECT_EQ(dropped(Reason::kFragmentConflict), 2u);
+  EXPECT_EQ(wire.sent[0], 3u);
+}
+
+TEST_F(WorkerTest, NoRoomForFragmentsFollowsTheWiresPolicy) {
+  settings.fragments.datagrams_max = 16;  // of which one source has 4
+  settings.wire[0].fail[static_cast<unsigned>(FailCause::kStreamMemoryFull)] = FailPolicy::kClosed;
+  start(Mode::kEnforce);
+  auto first = fragments_of("a datagram that never ends", {16})[0];
+  std::vector<Frame> flood;
+  for (uint8_t id = 0; id < 10; ++id) flood.push_back(Frame(first).at(19, id));
+  for (const Frame& f : flood) send(f);
+  EXPECT_EQ(dropped(Reason::kFailStreamMemoryFull), 6u);
+  now += settings.fragments.timeout_ns;
+  worker->poll(now += kNsPerMs);
+  send(flood[9]);
+  EXPECT_EQ(wire.sent[0], 5u) << "what is too old has made room";
+}
+
 TEST(CycleBudget, IsSpentByWorkAlone) {
   CycleBudget endless(0, 1000);
   endless.begin();

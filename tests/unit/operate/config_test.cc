@@ -139,6 +139,7 @@ flows: {max: 65536, tcp_embryonic: 500ms, tcp_new: 30s, tcp_established: 2h, tcp
 inspect: {checksums: ignore, classify_tcp_packets: 10, classify_udp_packets: 5,
           classify_flows: 1000, match_bytes: 4096, depths: {HTTP: 8192}, sample_bytes: 100,
           sample_every_bytes: 5000, burst_budget: 2ms}
+fragments: {datagrams: 99, timeout: 31s}
 verdicts: {max: 128}
 rules:
   files: [/a/b.rules, "/with space.rules"]

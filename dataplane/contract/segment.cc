@@ -19,7 +19,8 @@ namespace weir {
 namespace {
 
 // The shared layout, pinned. A change here is a new kSegmentVersion.
-static_assert(sizeof(Settings) == 9448 && sizeof(SegmentHeader) == 10048 && sizeof(RuleSlot) == 320);
+static_assert(sizeof(Settings) == 9584 && sizeof(SegmentHeader) == 11392 &&
+              sizeof(RuleSlot) == 320);
 static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11648);
 static_assert(sizeof(WorkerShare) == 9'285'248);
 

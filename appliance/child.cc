@@ -44,7 +44,8 @@ const char* become(const std::optional<UserIds>& ids, pid_t parent) {
 
 }  // namespace
 
-Result<Child> Child::start(const std::vector<std::string>& words, std::optional<UserIds> ids) {
+Result<Child> Child::start(const std::vector<std::string>& words, std::optional<UserIds> ids,
+                           ChildGroup group) {
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -52,6 +53,7 @@ Result<Child> Child::start(const std::vector<std::string>& words, std::optional<
   const pid_t pid = fork();
   if (pid < 0) return fail("cannot start " + words[0] + ": " + std::strerror(errno));
   if (pid == 0) {
+    if (group == ChildGroup::kOwn) static_cast<void>(setpgid(0, 0));
     const char* failed = become(ids, parent);
     if (failed == nullptr) {
       execv(argv[0], argv.data());
@@ -61,6 +63,8 @@ Result<Child> Child::start(const std::vector<std::string>& words, std::optional<
             std::strerror(errno));
     _exit(127);
   }
+  // Here too: whichever of us comes first. EACCES: it has already done so and become its program.
+  if (group == ChildGroup::kOwn) static_cast<void>(setpgid(pid, pid));
   const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
   if (fd < 0) {
     const int code = errno;
@@ -68,15 +72,18 @@ Result<Child> Child::start(const std::vector<std::string>& words, std::optional<
     waitpid(pid, nullptr, 0);
     return fail(std::string("cannot watch a program (pidfd_open): ") + std::strerror(code));
   }
-  return Child(pid, fd);
+  return Child(pid, fd, group);
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), fd_(std::exchange(other.fd_, -1)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      fd_(std::exchange(other.fd_, -1)),
+      group_(other.group_) {}
 
 Child& Child::operator=(Child&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(fd_, other.fd_);
+  std::swap(group_, other.group_);
   return *this;
 }
 
@@ -89,7 +96,7 @@ Child::~Child() {
 }
 
 void Child::signal(int number) const {
-  if (pid_ > 0) kill(pid_, number);
+  if (pid_ > 0) kill(group_ == ChildGroup::kOwn ? -pid_ : pid_, number);
 }
 
 std::string Child::reap() {

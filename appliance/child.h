@@ -19,10 +19,14 @@ struct UserIds {
   gid_t gid = 0;
 };
 
+// kOwn: signals reach what it has started as well, and the terminal's Ctrl-C does not reach it.
+enum class ChildGroup : uint8_t { kParents, kOwn };
+
 class Child {
  public:
   // ids: what it runs as, without any capability and without a way to get one; empty: as we do.
-  static Result<Child> start(const std::vector<std::string>& words, std::optional<UserIds> ids);
+  static Result<Child> start(const std::vector<std::string>& words, std::optional<UserIds> ids,
+                             ChildGroup group = ChildGroup::kParents);
 
   Child(Child&& other) noexcept;
   Child& operator=(Child&& other) noexcept;
@@ -37,9 +41,10 @@ class Child {
   void end(int seconds);
 
  private:
-  Child(pid_t pid, int fd) : pid_(pid), fd_(fd) {}
+  Child(pid_t pid, int fd, ChildGroup group) : pid_(pid), fd_(fd), group_(group) {}
   pid_t pid_ = -1;
   int fd_ = -1;
+  ChildGroup group_ = ChildGroup::kParents;
 };
 
 }  // namespace weir

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/dataplane.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -17,9 +18,13 @@ namespace weir {
 
 namespace {
 
-constexpr TimeNs kLookEveryNs = 5 * kNsPerMs;       // main thread: rule slot, stop signal
-constexpr TimeNs kRefreshEveryNs = 500 * kNsPerMs;  // link state, heartbeat
-constexpr TimeNs kGraceNs = 5 * kNsPerSecond;       // a worker that does not pass by then is stuck
+constexpr TimeNs kLookEveryNs = 5 * kNsPerMs;  // main thread: workers, rules, stop signal
+// The first look that sees no beat may come two rounds after the last beat, the last one a round
+// after the limit: what is left of the configured time is the limit.
+constexpr TimeNs kLooksNs = 3 * kLookEveryNs;
+constexpr TimeNs kRefreshEveryNs = 500 * kNsPerMs;  // what ports have missed
+constexpr TimeNs kLinksEveryNs = 20 * kNsPerMs;
+constexpr TimeNs kGraceNs = 5 * kNsPerSecond;  // a worker that does not pass by then is stuck
 constexpr TimeNs kFarewellNs = 2 * kNsPerSecond;
 constexpr uint32_t kSpinPolls = 200;  // empty rounds before a worker on a shared core naps
 constexpr long kNapNs = 20'000, kNapLongNs = 100'000;
@@ -82,7 +87,7 @@ Result<void> Dataplane::open() {
   environment_ = std::move(*environment);
   std::vector<std::vector<WorkerWire>> shares(s.workers);
   for (uint32_t w = 0; w < s.wires; ++w) {
-    auto wire = DpdkWire::open(s, w);
+    auto wire = DpdkWire::open(s, w, segment_.header().guard.wire[w]);
     if (!wire) return tl::make_unexpected(wire.error());
     shares[w % s.workers].push_back({static_cast<uint8_t>(w), wire->get()});
     std::printf("wire %s: %s <-> %s, %s\n", s.wire[w].name, (*wire)->describe(Side::kA).c_str(),
@@ -97,6 +102,7 @@ Result<void> Dataplane::open() {
         Worker::create(static_cast<uint8_t>(i), segment_, std::move(shares[i]), rules_, seed);
     if (!worker) return tl::make_unexpected(worker.error());
     workers_.push_back(std::move(*worker));
+    watched_.push_back(std::make_unique<Watched>(StallWatch(s.stall_ns - kLooksNs, kLookEveryNs)));
   }
   workers_[0]->classifier().write_names(segment_.app_names());
   const Worker::Memory m = Worker::memory_for(s);
@@ -128,6 +134,9 @@ void Dataplane::work(uint32_t i) {
   Worker& worker = *workers_[i];
   StatsPage& stats = segment_.worker(i).stats;
   quiescence_.join(i);
+  if (pthread_getcpuclockid(pthread_self(), &watched_[i]->cpu) == 0) {
+    watched_[i]->thread.store(gettid(), std::memory_order_release);  // main: acquire
+  }
   uint32_t empty = 0;
   while (!stopping_.load(std::memory_order_relaxed)) {
     const uint32_t n = worker.poll(clock.now());
@@ -156,15 +165,18 @@ void Dataplane::run() {
   environment_->launch(
       [](void* self, uint32_t worker) { static_cast<Dataplane*>(self)->work(worker); }, this);
   beat();
+  for (auto& wire : wires_) wire->follow_links(clock_ns(CLOCK_MONOTONIC));
   segment_.header().dataplane.state.store(ProgramState::kRunning, std::memory_order_release);
   TimeNs refreshed = 0;
   while (stop_signal == 0) {
     nap(kLookEveryNs);
+    beat();
     look_for_rules();
     const TimeNs now = clock_ns(CLOCK_MONOTONIC);
+    look_at_workers(now);
+    look_at_links(now);
     if (now - refreshed < kRefreshEveryNs) continue;
     refreshed = now;
-    beat();
     for (auto& wire : wires_) wire->refresh();
   }
   segment_.header().dataplane.state.store(ProgramState::kStopping, std::memory_order_release);
@@ -175,6 +187,49 @@ void Dataplane::run() {
 void Dataplane::beat() {
   segment_.header().dataplane.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC),
                                                  std::memory_order_relaxed);
+}
+
+void Dataplane::look_at_workers(TimeNs now) {
+  for (uint32_t i = 0; i < watched_.size(); ++i) {
+    Watched& w = *watched_[i];
+    const pid_t thread = w.thread.load(std::memory_order_acquire);
+    if (thread == 0) continue;  // not begun yet
+    const uint64_t beats = segment_.worker(i).stats.loops.get();
+    w.moves = !w.watch.is_silent(beats);
+    const Pulse pulse = w.moves ? Pulse{.beats = beats} : read_pulse(beats, 0, thread, w.cpu);
+    if (const TimeNs stalled = w.watch.look(pulse, now); stalled != 0) give_up(i, stalled);
+  }
+}
+
+void Dataplane::look_at_links(TimeNs now) {
+  if (now - links_looked_ns_ >= kLinksEveryNs) {
+    links_looked_ns_ = now;
+    for (auto& wire : wires_) {
+      if (const std::string line = wire->follow_links(now); !line.empty()) {
+        std::fprintf(stderr, "%s\n", line.c_str());
+      }
+    }
+  }
+  const bool all_move = std::all_of(watched_.begin(), watched_.end(),
+                                    [](const auto& watched) { return watched->moves; });
+  if (!all_move) return;
+  for (auto& wire : wires_) wire->beat_bypass(now);
+}
+
+// A thread that is stuck cannot be ended or joined: the process goes, which frees the ports and
+// lets the frames fall to whatever carries them meanwhile.
+void Dataplane::give_up(uint32_t worker, TimeNs stalled_ns) {
+  segment_.header().guard.worker_stalls[worker].add();
+  const Settings& s = segment_.settings();
+  std::string wires;
+  for (uint32_t w = 0; w < s.wires; ++w) {  // all of them: it is one process
+    wires += std::string(wires.empty() ? "" : ", ") + s.wire[w].name + " fails " +
+             std::string(fail_policy_name(s.wire[w].on(FailCause::kWorkerStalled)));
+  }
+  std::fprintf(stderr, "worker %u has not moved for %lld ms: the data plane is replaced (%s)\n",
+               worker, static_cast<long long>(stalled_ns / kNsPerMs), wires.c_str());
+  std::fflush(stderr);
+  _exit(kExitStalled);
 }
 
 void Dataplane::look_for_rules() {
@@ -207,6 +262,7 @@ Result<void> Dataplane::load_rules(uint64_t generation) {
     }
     nap(kNapNs);
     beat();
+    look_at_workers(clock_ns(CLOCK_MONOTONIC));
   }
   delete old;
   return {};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packet process as a whole: opens what the segment's settings name, runs one worker per lcore,
-// and looks after them from the main thread: rule images, link state, heartbeat. Reads no file of
-// the operator's and opens no socket. Called by weir-dataplane's main alone.
+// and looks after them from the main thread: rule images, link state, heartbeat, workers that are
+// stuck. Reads no file of the operator's and opens no socket. Called by weir-dataplane's main
+// alone.
 #pragma once
 
 #include <memory>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "appliance/stall_watch.h"
 #include "dataplane/contract/segment.h"
 #include "dataplane/io/dpdk.h"
 #include "dataplane/pipeline/pipeline.h"
@@ -21,7 +23,8 @@ class Dataplane {
   static Result<std::unique_ptr<Dataplane>> create(const std::string& segment_path);
   ~Dataplane();
 
-  // Until SIGTERM or SIGINT.
+  // Until SIGTERM or SIGINT. Does not return, and ends the process, when a worker is stuck: `weir
+  // run` starts another.
   void run();
 
  private:
@@ -31,6 +34,18 @@ class Dataplane {
   void look_for_rules();
   Result<void> load_rules(uint64_t generation);
   void beat();
+  void look_at_workers(TimeNs now);
+  void look_at_links(TimeNs now);
+  [[noreturn]] void give_up(uint32_t worker, TimeNs stalled_ns);
+
+  // What the watch knows of a worker's thread.
+  struct Watched {
+    explicit Watched(StallWatch how) : watch(how) {}
+    std::atomic<pid_t> thread{0};  // worker: rw at its start (release), main: ro (acquire)
+    clockid_t cpu{};               // its CPU time; written before `thread`
+    StallWatch watch;              // main
+    bool moves = false;            // main: at the last look
+  };
 
   Segment segment_;
   std::string folder_;
@@ -40,6 +55,8 @@ class Dataplane {
   Published<LoadedRules> rules_;
   Quiescence quiescence_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Watched>> watched_;
+  TimeNs links_looked_ns_ = 0;
   std::atomic<bool> stopping_{false};  // main: rw, workers: ro
 };
 

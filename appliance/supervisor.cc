@@ -19,6 +19,7 @@
 #include <CLI/CLI.hpp>
 
 #include "appliance/verb.h"
+#include "dataplane/io/interface.h"
 
 namespace weir {
 
@@ -27,6 +28,11 @@ namespace {
 constexpr TimeNs kStartPatience = 60 * kNsPerSecond;  // DPDK may have gigabytes to map
 constexpr TimeNs kWaitLeast = 100 * kNsPerMs, kWaitMost = 5 * kNsPerSecond;
 constexpr int kStopSeconds = 10;
+constexpr int kLookEveryMs = 10;
+// Rules of the largest kind are loaded in its main thread, which does not beat meanwhile; blocked
+// for this long, or busy for ten times as long, it is lost.
+constexpr TimeNs kMainPatience = 3 * kNsPerSecond;
+constexpr clockid_t kNoClock = -1;
 
 TimeNs monotonic() {
   return clock_ns(CLOCK_MONOTONIC);
@@ -64,6 +70,22 @@ void remove_matching(const std::string& folder, std::string_view prefix, std::st
   for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
     const std::string name = entry.path().filename();
     if (name.starts_with(prefix) && name.ends_with(suffix)) unlink(entry.path().c_str());
+  }
+}
+
+// A data plane that was killed could not bring back up what it had taken down.
+void restore_links(const Settings& settings, Guard& told) {
+  for (uint32_t w = 0; w < settings.wires; ++w) {
+    for (unsigned s = 0; s < 2; ++s) {
+      const PortSettings& port = settings.wire[w].side[s];
+      const bool kernel = port.kind == PortKind::kAfXdp || port.kind == PortKind::kAfPacket;
+      if (told.wire[w].held_down[s].get() == 0 || !kernel) continue;
+      if (auto up = set_interface(port.name, InterfaceState::kUp); !up) {
+        say_no(up.error());
+        continue;
+      }
+      told.wire[w].held_down[s].set(0);
+    }
   }
 }
 
@@ -169,6 +191,7 @@ Result<void> Supervisor::start(Program& program) {
   program.child.emplace(std::move(*child));
   program.started_ns = monotonic();
   program.again_ns = 0;
+  program.is_dying = false;
   return {};
 }
 
@@ -186,6 +209,7 @@ Result<void> Supervisor::start_first(Program& program) {
       return fail(fmt::format("{} could not start ({})", program.name, how));
     }
     if (wait_for_news(10) != 0) return fail("stopped while starting");
+    guard();
   }
   return fail(
       fmt::format("{} did not get ready within {} s", program.name, kStartPatience / kNsPerSecond));
@@ -212,6 +236,10 @@ void Supervisor::watch(Program& program) {
     const std::string how = program.child->reap();
     if (how.empty()) return;
     program.child.reset();
+    if (&program == &dataplane_ && away_ != FailCause::kWorkerStalled) {
+      const bool stalled = how == fmt::format("exit code {}", kExitStalled);
+      away_ = stalled ? FailCause::kWorkerStalled : FailCause::kStopping;
+    }
     const bool had_run =
         presence(program).state.load(std::memory_order_acquire) == ProgramState::kRunning;
     presence(program).state.store(ProgramState::kAbsent, std::memory_order_release);
@@ -227,6 +255,90 @@ void Supervisor::watch(Program& program) {
     program.again_ns = monotonic() + program.wait_ns;
     say_no(done.error());
   }
+}
+
+void Supervisor::begin_guard() {
+  constexpr TimeNs kLook = kLookEveryMs * kNsPerMs;
+  constexpr TimeNs kLeast = 5 * kNsPerMs;
+  // Two looks may pass between the last beat and the first look that sees none.
+  whole_watch_ = StallWatch(std::max(kLeast, config_.settings.stall_ns - 2 * kLook), kLook);
+  main_watch_ = StallWatch(kMainPatience, kLook);
+  for (uint32_t w = 0; w < config_.settings.wires; ++w) {
+    if (config_.bypass[w].words.empty()) continue;
+    hooks_.emplace_back(config_.bypass[w], config_.settings.wire[w].name,
+                        segment_->header().guard.wire[w]);
+    hook_wire_.push_back(w);
+  }
+}
+
+BypassHook::State Supervisor::relay_state(uint32_t wire, FailCause cause) const {
+  const bool open = config_.settings.wire[wire].on(cause) == FailPolicy::kOpen;
+  return open ? BypassHook::State::kOn : BypassHook::State::kOff;
+}
+
+void Supervisor::kill_stalled(const char* what, TimeNs for_ns) {
+  segment_->header().guard.process_stalls.add();
+  away_ = FailCause::kWorkerStalled;
+  fmt::print(stderr, "weir-dataplane (pid {}): {} for {} ms: it is killed\n",
+             dataplane_.child->pid(), what, for_ns / kNsPerMs);
+  dataplane_.child->signal(SIGKILL);
+  dataplane_.is_dying = true;
+  whole_watch_.forget();
+  main_watch_.forget();
+}
+
+// Whether the data plane runs, every worker has begun, and something of it moves.
+bool Supervisor::is_forwarding(TimeNs now) {
+  const Presence& p = presence(dataplane_);
+  if (dataplane_.is_dying) return false;
+  if (!dataplane_.child || p.state.load(std::memory_order_acquire) != ProgramState::kRunning) {
+    whole_watch_.forget();
+    main_watch_.forget();
+    if (dataplane_.child && now - dataplane_.started_ns > kStartPatience) {
+      dataplane_.started_ns = now;
+      kill_stalled("it has not got ready", kStartPatience);
+    }
+    return false;
+  }
+  const auto main_beat = static_cast<uint64_t>(p.heartbeat_ns.load(std::memory_order_relaxed));
+  uint64_t beats = main_beat;
+  bool all_began = true;
+  for (uint32_t i = 0; i < segment_->workers(); ++i) {
+    const uint64_t loops = segment_->worker(i).stats.loops.get();
+    beats += loops;
+    all_began = all_began && loops != 0;
+  }
+  // Its CPU time is not asked for: the main thread may load rules while the workers wait for a CPU.
+  // A single worker is the main thread's to watch.
+  Pulse pulse{.beats = beats};
+  if (main_watch_.is_silent(main_beat)) {
+    const pid_t pid = dataplane_.child->pid();
+    pulse = read_pulse(beats, pid, pid, kNoClock);
+    if (pulse.state == 'X' || pulse.state == 'Z') {  // its exit takes a while: memory goes back
+      dataplane_.is_dying = true;
+      return false;
+    }
+  }
+  if (const TimeNs t = whole_watch_.look(pulse, now); t != 0) {
+    kill_stalled("nothing in it has moved", t);
+    return false;
+  }
+  pulse.beats = main_beat;
+  if (const TimeNs t = main_watch_.look(pulse, now); t != 0) {
+    kill_stalled("its main thread has not moved", t);
+    return false;
+  }
+  return all_began;
+}
+
+void Supervisor::guard() {
+  const TimeNs now = monotonic();
+  const bool forwarding = is_forwarding(now);
+  for (size_t i = 0; i < hooks_.size(); ++i) {
+    hooks_[i].want(forwarding ? BypassHook::State::kOff : relay_state(hook_wire_[i], away_));
+    hooks_[i].step(now, forwarding && !whole_watch_.has_been_silent());
+  }
+  if (forwarding) away_ = FailCause::kStopping;
 }
 
 void Supervisor::report_ready() {
@@ -262,15 +374,15 @@ Result<void> Supervisor::run() {
   }
   std::fflush(stdout);
   if (auto done = make_segment(); !done) return done;
+  begin_guard();
   if (auto done = start_first(dataplane_); !done) return done;
   if (auto done = start_first(control_); !done) return done;
   report_ready();
   for (;;) {
-    constexpr int kLookEveryMs = 250;
-    const bool waiting = dataplane_.again_ns != 0 || control_.again_ns != 0;
-    const int asked = wait_for_news(waiting ? 20 : kLookEveryMs);
+    const int asked = wait_for_news(kLookEveryMs);
     segment_->header().supervisor.heartbeat_ns.store(monotonic(), std::memory_order_relaxed);
     if (asked != 0) break;
+    guard();
     watch(dataplane_);
     watch(control_);
   }
@@ -279,14 +391,21 @@ Result<void> Supervisor::run() {
   return {};
 }
 
-// The data plane first: the ends of its flows are still heard and written.
+// The relays before all: what bypasses loses no packet. Then the data plane: the ends of its flows
+// are still heard and written.
 void Supervisor::stop() {
+  for (size_t i = 0; i < hooks_.size(); ++i) {
+    hooks_[i].want(relay_state(hook_wire_[i], FailCause::kStopping));
+    hooks_[i].finish();
+  }
+  hooks_.clear();
   for (Program* program : {&dataplane_, &control_}) {
     if (!program->child) continue;
     program->child->signal(SIGTERM);
     program->child->end(kStopSeconds);
     program->child.reset();
   }
+  if (segment_) restore_links(config_.settings, segment_->header().guard);
 }
 
 Supervisor::~Supervisor() {

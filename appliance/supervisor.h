@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // `weir run`: prepares the folders and the shared segment, starts weir-dataplane and weir-control,
-// starts each again when it dies (the one never because of the other), and takes everything down
-// again. Touches no packet and no record. One thread, which sleeps in poll().
+// starts each again when it dies (the one never because of the other), kills a data plane that does
+// not move, switches bypass relays, and takes everything down again. Touches no packet and no
+// record. One thread, which sleeps in poll().
 #pragma once
 
 #include <array>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "appliance/bypass_hook.h"
 #include "appliance/child.h"
+#include "appliance/stall_watch.h"
 #include "control/operate/operate.h"
 #include "dataplane/contract/segment.h"
 
@@ -33,6 +37,7 @@ class Supervisor {
     TimeNs started_ns = 0;  // CLOCK_MONOTONIC
     TimeNs again_ns = 0;    // when to start it again; 0: not waiting
     TimeNs wait_ns = 0;     // how long it waited last time
+    bool is_dying = false;  // it has been killed, or was seen to exit
   };
 
   Supervisor() = default;
@@ -44,6 +49,11 @@ class Supervisor {
   Result<void> start_first(Program& program);
   void watch(Program& program);
   int wait_for_news(int most_ms);
+  void begin_guard();
+  void guard();  // the data plane as a whole, and the bypass relays
+  bool is_forwarding(TimeNs now);
+  void kill_stalled(const char* what, TimeNs for_ns);
+  BypassHook::State relay_state(uint32_t wire, FailCause cause) const;
   void stop();
   void report_ready();
   void report_end();
@@ -56,8 +66,13 @@ class Supervisor {
   std::string user_;  // that ids_ belongs to
   int lock_fd_ = -1, signal_fd_ = -1;
   std::optional<Segment> segment_;
-  Program dataplane_{"weir-dataplane", &SegmentHeader::dataplane, {}, 0, 0, 0};
-  Program control_{"weir-control", &SegmentHeader::control, {}, 0, 0, 0};
+  std::vector<BypassHook> hooks_;          // of the wires that have one
+  std::vector<uint32_t> hook_wire_;        // whose
+  StallWatch whole_watch_{0, 0};           // no thread of the data plane moves
+  StallWatch main_watch_{0, 0};            // its main thread, which watches the workers
+  FailCause away_ = FailCause::kStarting;  // why the data plane does not run, when it does not
+  Program dataplane_{"weir-dataplane", &SegmentHeader::dataplane, {}, 0, 0, 0, false};
+  Program control_{"weir-control", &SegmentHeader::control, {}, 0, 0, 0, false};
 };
 
 }  // namespace weir

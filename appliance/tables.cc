@@ -150,6 +150,21 @@ std::string balance_text(const Json& j) {
   return out;
 }
 
+// Empty while there is nothing to tell.
+std::string links_text(const Json& wire) {
+  const std::string name = get(wire, "name");
+  const uint64_t lost[] = {number(part(wire, "a"), "link_losses"),
+                           number(part(wire, "b"), "link_losses")};
+  std::string out;
+  if (lost[0] + lost[1] != 0) {
+    out += fmt::format("{}: link lost {} times by {}, {} by {}; partner taken down {} times\n",
+                       name, grouped(lost[0]), get(part(wire, "a"), "port"), grouped(lost[1]),
+                       get(part(wire, "b"), "port"), grouped(number(wire, "links_taken_down")));
+  }
+  if (part(wire, "bypass").value("on", false)) out += name + ": BYPASSED\n";
+  return out;
+}
+
 }  // namespace
 
 Table::Table(std::vector<std::string> heads) : heads_(std::move(heads)) {
@@ -192,7 +207,13 @@ std::string status_text(const Json& s) {
       fmt::format("weir {}, instance {}, up {}\n", get(s, "version"), get(s, "instance"),
                   span_text(static_cast<int64_t>(number(s, "uptime_seconds"))));
   out += "data plane  " + program_text(part(s, "dataplane")) + "\n";
-  out += "control     " + program_text(part(s, "control")) + "\n\n";
+  out += "control     " + program_text(part(s, "control")) + "\n";
+  const Json& stalls = part(s, "stalls");
+  if (number(stalls, "workers") + number(stalls, "process") != 0) {
+    out += fmt::format("stalls      {} of a worker, {} of the whole data plane\n",
+                       grouped(number(stalls, "workers")), grouped(number(stalls, "process")));
+  }
+  out += '\n';
   Table wires(
       {"wire", "mode", "port", "link", ">received", ">bytes", ">sent", ">bytes", ">missed"});
   for (const Json& wire : part(s, "wires")) {
@@ -200,7 +221,9 @@ std::string status_text(const Json& s) {
       const Json& p = part(wire, side);
       const bool first = *side == 'a';
       wires.row({first ? get(wire, "name") : "", first ? get(wire, "mode") : "", get(p, "port"),
-                 p.value("link", false) ? "up" : "DOWN",
+                 p.value("held_down", false) ? "held"
+                 : p.value("link", false)    ? "up"
+                                             : "DOWN",
                  grouped(number(part(p, "received"), "packets")),
                  size_text(number(part(p, "received"), "bytes")),
                  grouped(number(part(p, "sent"), "packets")),
@@ -212,6 +235,7 @@ std::string status_text(const Json& s) {
     out += fmt::format("{}: {}\n", get(wire, "name"), balance_text(wire));
     out += fmt::format("{}: when something fails: {}\n", get(wire, "name"),
                        fail_text(part(wire, "fail")));
+    out += links_text(wire);
     if (const Json& would = part(wire, "would_drop"); !would.empty()) {
       out += fmt::format("{}: would have dropped {}\n", get(wire, "name"), reasons_text(would));
     }

@@ -52,7 +52,8 @@ void write_fail_policies(JsonText& json, const WireSettings& settings, const Wir
   json.close();
 }
 
-void write_wire(JsonText& json, const WireSettings& settings, const WireTraffic& wire) {
+void write_wire(JsonText& json, const WireSettings& settings, const Guard::Wire& guard,
+                const WireTraffic& wire) {
   json.open_item();
   json.field("name", settings.name);
   json.field("mode", mode_name(settings.mode));
@@ -61,6 +62,8 @@ void write_wire(JsonText& json, const WireSettings& settings, const WireTraffic&
     json.open(s == 0 ? "a" : "b");
     json.field("port", settings.side[s].name);
     json.field("link", side.link);
+    json.field("link_losses", guard.link_losses[s].get());
+    json.field("held_down", guard.held_down[s].get() != 0);
     write_amount(json, "received", side.received);
     write_amount(json, "sent", side.sent);
     write_amount(json, "injected", side.injected);
@@ -75,6 +78,12 @@ void write_wire(JsonText& json, const WireSettings& settings, const WireTraffic&
   write_fail_policies(json, settings, wire);
   json.field("unaccounted", wire.unaccounted());
   json.field("balanced", wire.balanced);
+  json.field("links_taken_down", guard.links_taken_down.get());
+  json.open("bypass");
+  json.field("on", guard.bypass_on.get() != 0);
+  json.field("calls", guard.bypass_calls.get());
+  json.field("failures", guard.bypass_failures.get());
+  json.close();
   json.close();
 }
 
@@ -120,9 +129,15 @@ ControlReply status(const Desk& d, TimeNs now) {
   json.field("uptime_seconds", since == 0 ? TimeNs{0} : (now - since) / kNsPerSecond);
   write_program(json, "dataplane", header.dataplane, now);
   write_program(json, "control", header.control, now);
+  uint64_t worker_stalls = 0;
+  for (const Counter& c : header.guard.worker_stalls) worker_stalls += c.get();
+  json.open("stalls");
+  json.field("workers", worker_stalls);
+  json.field("process", header.guard.process_stalls.get());
+  json.close();
   json.open_list("wires");
   for (size_t w = 0; w < traffic.wires.size(); ++w) {
-    write_wire(json, d.segment.settings().wire[w], traffic.wires[w]);
+    write_wire(json, d.segment.settings().wire[w], header.guard.wire[w], traffic.wires[w]);
   }
   json.close_list();
   json.open("total");

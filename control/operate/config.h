@@ -40,6 +40,14 @@ struct MetricsSettings {
   uint16_t port = 9477;
 };
 
+// The command that switches a wire's bypass relay: words..., then on, off or beat. Run by `weir
+// run`.
+struct BypassCommand {
+  std::vector<std::string> words;     // empty: none. words[0] is an absolute path
+  TimeNs time_ns = 2 * kNsPerSecond;  // a call that takes longer is killed
+  TimeNs beat_every_ns = 0;           // while the workers move; 0: no heartbeat
+};
+
 struct Config {
   std::string file;  // where it was read from
   std::string runtime_dir = "/run/weir";
@@ -47,6 +55,7 @@ struct Config {
   std::string log_dir = "/var/log/weir";
   std::string user = "weir";  // what weir-control runs as
   Settings settings;          // the data plane's part, wires included
+  BypassCommand bypass[kWiresMax];
   RuleFiles rules;
   ScanSettings scan;
   RaritySettings rarity;

@@ -341,6 +341,9 @@ void add_machine(std::vector<Row>& rows) {
                   [](const Config& c) {
                     return c.settings.main_cpu < 0 ? "auto" : std::to_string(c.settings.main_cpu);
                   }});
+  rows.push_back(duration(
+      "workers.stall_after", "a worker that is stuck this long has the data plane replaced",
+      25 * kNsPerMs, 10 * kNsPerSecond, [](Config & c) -> auto& { return c.settings.stall_ns; }));
   rows.push_back(choice(
       "memory.hugepages", "auto (where there are some), off or required", kHugepages,
       [](Config & c) -> auto& { return c.settings.hugepages; }));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The wires: a list of {name, a, b, mode, fail}.
+// The wires: a list of {name, a, b, mode, fail, bypass, link_propagation, link_debounce_ms}.
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -90,8 +90,125 @@ Outcome read_fail(const YAML::Node& node, const YAML::Mark& mark, WireSettings& 
   return {};
 }
 
+constexpr size_t kBypassWordsMax = 32;
+
+Outcome read_command(const YAML::Node& node, const YAML::Mark& mark, BypassCommand& bypass) {
+  constexpr std::string_view kWanted =
+      "a list of words, the first one the absolute path of a program";
+  if (!node.IsSequence() || node.size() == 0 || node.size() > kBypassWordsMax) {
+    return sentence(mark,
+                    fmt::format("a bypass 'command' must be {}, not {}", kWanted, spelled(node)));
+  }
+  for (const YAML::Node& word : node) {
+    const bool good = word.IsScalar() && !word.Scalar().empty() &&
+                      word.Scalar().find('\0') == std::string::npos &&
+                      (!bypass.words.empty() || word.Scalar().starts_with('/'));
+    if (!good) {
+      return sentence(word.Mark(), fmt::format("a bypass 'command' must be {}, not {} here",
+                                               kWanted, spelled(word)));
+    }
+    bypass.words.push_back(word.Scalar());
+  }
+  return {};
+}
+
+Outcome read_bypass_time(const std::string& key, const YAML::Node& node, const YAML::Mark& mark,
+                         TimeNs least_ns, TimeNs& time_ns) {
+  constexpr TimeNs kMost = 60 * kNsPerSecond;
+  const auto value = node.IsScalar() ? read_duration(node.Scalar()) : std::nullopt;
+  if (!value || (*value < least_ns && *value != 0) || *value > kMost ||
+      (*value == 0 && key == "timeout")) {
+    return sentence(
+        mark, fmt::format("a bypass '{}' must be {}, from {} to {}{}, not {}", key, kDurationWanted,
+                          write_duration(least_ns), write_duration(kMost),
+                          key == "timeout" ? "" : ", or 0s", spelled(node)));
+  }
+  time_ns = *value;
+  return {};
+}
+
+Outcome read_wire_switch(const std::string& key, const YAML::Node& node, const YAML::Mark& mark,
+                         uint8_t& is_on) {
+  const auto value = node.IsScalar() ? read_switch(node.Scalar()) : std::nullopt;
+  if (!value) {
+    return sentence(mark,
+                    fmt::format("a wire's '{}' must be true or false, not {}", key, spelled(node)));
+  }
+  is_on = *value ? 1 : 0;
+  return {};
+}
+
+Outcome unknown_wire_key(const YAML::Mark& at, const std::string& key, std::string_view where,
+                         std::span<const std::string> known) {
+  const auto meant = nearest(key, known);
+  return sentence(at, fmt::format("unknown key {} in {}; {}", spelled(YAML::Node(key)), where,
+                                  meant ? "did you mean '" + *meant + "'?"
+                                        : fmt::format("known here: {}", fmt::join(known, ", "))));
+}
+
+Outcome read_bypass(const YAML::Node& node, const YAML::Mark& mark, WireSettings& wire,
+                    BypassCommand& bypass) {
+  static const std::vector<std::string> known = {"command", "timeout", "heartbeat", "nic"};
+  if (!node.IsMap()) {
+    return sentence(mark, fmt::format("a wire's 'bypass' must be a map such as {{command: "
+                                      "[/usr/local/sbin/relay, eth1], timeout: 2s}}, not {}",
+                                      spelled(node)));
+  }
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    const YAML::Mark at = entry.second.Mark().is_null() ? entry.first.Mark() : entry.second.Mark();
+    if (!seen.insert(key).second) {
+      return sentence(entry.first.Mark(), fmt::format("'{}' is there twice in one 'bypass'", key));
+    }
+    Outcome bad;
+    if (key == "command") {
+      bad = read_command(entry.second, at, bypass);
+    } else if (key == "timeout") {
+      bad = read_bypass_time(key, entry.second, at, 100 * kNsPerMs, bypass.time_ns);
+    } else if (key == "heartbeat") {
+      bad = read_bypass_time(key, entry.second, at, 50 * kNsPerMs, bypass.beat_every_ns);
+    } else if (key == "nic") {
+      bad = read_wire_switch(key, entry.second, at, wire.bypass_nic);
+    } else {
+      bad = unknown_wire_key(entry.first.Mark(), key, "a wire's 'bypass'", known);
+    }
+    if (bad) return bad;
+  }
+  if (bypass.words.empty() && (seen.contains("timeout") || seen.contains("heartbeat"))) {
+    return sentence(mark, "a bypass 'timeout' or 'heartbeat' needs a 'command'");
+  }
+  return {};
+}
+
+Outcome read_debounce(const YAML::Node& node, const YAML::Mark& mark, WireSettings& wire) {
+  constexpr int64_t kMostMs = 60'000;
+  const auto value = node.IsScalar() ? read_whole_number(node.Scalar()) : std::nullopt;
+  if (!value || *value < 0 || *value > kMostMs) {
+    return sentence(mark, fmt::format("a wire's 'link_debounce_ms' must be a whole number from 0 "
+                                      "to {}, not {}",
+                                      kMostMs, spelled(node)));
+  }
+  wire.link_debounce_ns = *value * kNsPerMs;
+  return {};
+}
+
+Outcome read_wire_port(const std::string& key, const YAML::Node& node, const YAML::Mark& mark,
+                       PortSettings& side) {
+  auto port =
+      node.IsScalar() ? read_port(node.Scalar()) : Result<PortSettings>(fail("the name of a port"));
+  if (!port) {
+    return sentence(mark, fmt::format("a wire's '{}' must be {}, not {}", key, port.error().message,
+                                      spelled(node)));
+  }
+  side = *port;
+  return {};
+}
+
 Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML::Mark& at,
-                      WireSettings& wire) {
+                      WireSettings& wire, BypassCommand& bypass) {
+  static const std::vector<std::string> known = {
+      "name", "a", "b", "mode", "fail", "bypass", "link_propagation", "link_debounce_ms"};
   const YAML::Mark mark = node.Mark().is_null() ? at : node.Mark();
   if (key == "name") return read_wire_name(node, wire);
   if (key == "mode") {
@@ -104,34 +221,25 @@ Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML
     return {};
   }
   if (key == "fail") return read_fail(node, mark, wire);
+  if (key == "bypass") return read_bypass(node, mark, wire, bypass);
+  if (key == "link_propagation") return read_wire_switch(key, node, mark, wire.link_propagation);
+  if (key == "link_debounce_ms") return read_debounce(node, mark, wire);
   const auto side = read_choice(key, kSides);
-  if (!side) {
-    static const std::vector<std::string> known = {"name", "a", "b", "mode", "fail"};
-    const auto meant = nearest(key, known);
-    return sentence(at, fmt::format("unknown key {} in a wire; {}", spelled(YAML::Node(key)),
-                                    meant ? "did you mean '" + *meant + "'?"
-                                          : "known here: name, a, b, mode, fail"));
-  }
-  auto port =
-      node.IsScalar() ? read_port(node.Scalar()) : Result<PortSettings>(fail("the name of a port"));
-  if (!port) {
-    return sentence(mark, fmt::format("a wire's '{}' must be {}, not {}", key, port.error().message,
-                                      spelled(node)));
-  }
-  wire.side[*side] = *port;
-  return {};
+  if (!side) return unknown_wire_key(at, key, "a wire", known);
+  return read_wire_port(key, node, mark, wire.side[*side]);
 }
 
-Outcome read_wire(const YAML::Node& node, WireSettings& wire) {
+Outcome read_wire(const YAML::Node& node, WireSettings& wire, BypassCommand& bypass) {
   if (!node.IsMap()) return wrong(node, "a list of wires, each {name: wire0, a: eth1, b: eth2}");
   std::set<std::string> seen;
   for (const auto& entry : node) {
     const YAML::Mark at = entry.first.Mark();
     if (!entry.first.IsScalar()) return sentence(at, "a key must be a word");
-    if (!seen.insert(entry.first.Scalar()).second) {
-      return sentence(at, fmt::format("'{}' is there twice in one wire", entry.first.Scalar()));
+    const std::string& key = entry.first.Scalar();
+    if (!seen.insert(key).second) {
+      return sentence(at, fmt::format("'{}' is there twice in one wire", key));
     }
-    if (auto bad = read_wire_key(entry.first.Scalar(), entry.second, at, wire); bad) return bad;
+    if (auto bad = read_wire_key(key, entry.second, at, wire, bypass); bad) return bad;
   }
   for (const char* key : {"name", "a", "b"}) {
     if (!seen.contains(key)) {
@@ -202,7 +310,8 @@ Outcome read_wires(const YAML::Node& node, Config& config) {
   }
   for (size_t i = 0; i < node.size(); ++i) {
     auto& wire = config.settings.wire[i] = WireSettings{};
-    if (auto bad = read_wire(node[i], wire); bad) return bad;
+    auto& bypass = config.bypass[i] = BypassCommand{};
+    if (auto bad = read_wire(node[i], wire, bypass); bad) return bad;
     if (auto bad = check_against_others(node[i], config.settings, static_cast<uint32_t>(i)); bad) {
       return bad;
     }
@@ -221,7 +330,13 @@ std::string write_wires(const Config& config) {
            "#     mode: enforce    # tap (never drops), simulate (says what it would), enforce\n"
            "#     fail: open       # what passes uninspected when something is wrong: open, "
            "closed, or\n"
-           "#                      # {overload: closed, control-gone: open, ...}";
+           "#                      # {overload: closed, control-gone: open, ...}\n"
+           "#     link_propagation: false  # a port without link takes the other one down\n"
+           "#     link_debounce_ms: 100    # when it has been so for this long\n"
+           "#     bypass: {nic: false}     # true: PCI cards with a relay (ixgbe); or a command, "
+           "which gets on,\n"
+           "#                      # off or beat: {command: [/usr/local/sbin/relay], timeout: 2s, "
+           "heartbeat: 0s}";
   }
   std::string out;
   for (uint32_t i = 0; i < config.settings.wires; ++i) {
@@ -233,6 +348,17 @@ std::string write_wires(const Config& config) {
       out += fmt::format("{}{}: {}", cause == 0 ? "\n    fail: {" : ", ",
                          fail_cause_name(static_cast<FailCause>(cause)),
                          fail_policy_name(wire.fail[cause]));
+    }
+    out += fmt::format(
+        "}}\n    link_propagation: {}\n    link_debounce_ms: {}\n    bypass: {{nic: {}",
+        wire.link_propagation != 0, wire.link_debounce_ns / kNsPerMs, wire.bypass_nic != 0);
+    if (const BypassCommand& bypass = config.bypass[i]; !bypass.words.empty()) {
+      std::string words;
+      for (const std::string& word : bypass.words) {
+        words += (words.empty() ? "" : ", ") + write_quoted(word);
+      }
+      out += fmt::format(", command: [{}], timeout: {}, heartbeat: {}", words,
+                         write_duration(bypass.time_ns), write_duration(bypass.beat_every_ns));
     }
     out += "}";
   }

@@ -72,6 +72,14 @@ void add_wires(MetricsText& m, const Segment& segment) {
     m.sample(wire + ",side=\"a\"", t.side[0].link ? 1 : 0);
     m.sample(wire + ",side=\"b\"", t.side[1].link ? 1 : 0);
   });
+  m.family("link_losses_total", "counter", "Times the port's link went");
+  for (size_t w = 0; w < traffic.wires.size(); ++w) {
+    const Guard::Wire& guard = segment.header().guard.wire[w];
+    for (unsigned s = 0; s < 2; ++s) {
+      m.sample(fmt::format("wire=\"{}\",side=\"{}\"", segment.settings().wire[w].name, "ab"[s]),
+               guard.link_losses[s].get());
+    }
+  }
   const auto by_reason = [&](std::string_view name, std::string_view help, auto pick) {
     m.family(name, "counter", help);
     each([&](const std::string& wire, const WireTraffic& t) {
@@ -154,6 +162,10 @@ std::string metrics_text(const Desk& d, TimeNs now) {
   const auto& data_plane = d.segment.header().dataplane;
   m.single("dataplane_starts_total", "counter", "Starts of the data plane",
            data_plane.epoch.load(std::memory_order_relaxed));
+  uint64_t stalls = d.segment.header().guard.process_stalls.get();
+  for (const Counter& c : d.segment.header().guard.worker_stalls) stalls += c.get();
+  m.single("stalls_total", "counter", "Times the data plane was replaced because it was stuck",
+           stalls);
   add_wires(m, d.segment);
   add_workers(m, d.segment);
   m.single("control_records_total", "counter", "Event records taken", d.chain.intake().records());

@@ -29,9 +29,10 @@ enum class ProgramState : uint32_t { kAbsent = 0, kStarting = 1, kRunning = 2, k
 struct alignas(64) Presence {
   std::atomic<uint32_t> pid{0};
   std::atomic<ProgramState> state{ProgramState::kAbsent};
-  std::atomic<uint64_t> epoch{0};        // +1 at each start of that program
-  std::atomic<int64_t> heartbeat_ns{0};  // CLOCK_MONOTONIC, at least twice a second
-  std::atomic<int64_t> started_ns{0};    // packet clock
+  std::atomic<uint64_t> epoch{0};  // +1 at each start of that program
+  std::atomic<int64_t> heartbeat_ns{
+      0};  // CLOCK_MONOTONIC; control: twice a second, data plane: every 5 ms
+  std::atomic<int64_t> started_ns{0};  // packet clock
 };
 
 // How a rule image gets from control to the workers. control: rw request_*; data plane: rw
@@ -45,6 +46,20 @@ struct alignas(64) RuleSlot {
   char answer[200] = {};                       // why the answered one was refused; empty: loaded
 };
 
+// The watch over the data plane, and what it did to the ports. Outlives the data plane's restarts.
+struct alignas(64) Guard {
+  struct Wire {
+    Counter link_losses[2];    // data plane: rw. A port's link was there and went
+    Counter links_taken_down;  // how often a port followed its partner
+    Counter held_down[2];      // gauge, 1: that port is down because Weir took it down
+    Counter bypass_on;         // weir run: rw. Gauge, 1: told to bypass
+    Counter bypass_calls, bypass_failures;
+  };
+  Counter worker_stalls[kWorkersMax];  // data plane: rw
+  Counter process_stalls;              // weir run: rw
+  Wire wire[kWiresMax];
+};
+
 struct SegmentHeader {
   uint64_t magic = kSegmentMagic;
   uint32_t version = kSegmentVersion;
@@ -54,6 +69,7 @@ struct SegmentHeader {
   Settings settings;             // written before anyone attaches
   Presence supervisor, dataplane, control;
   RuleSlot rules;
+  Guard guard;
 };
 
 constexpr uint32_t kAppNamesMax = 512;

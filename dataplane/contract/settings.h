@@ -32,7 +32,10 @@ struct WireSettings {
   PortSettings side[2] = {};
   Mode mode = Mode::kEnforce;
   FailPolicy fail[kFailCauses] = {};
-  uint8_t reserved[6] = {};
+  uint8_t link_propagation = 0;  // 1: a port without link takes its partner down
+  uint8_t bypass_nic = 0;        // 1: its PCI ports have a bypass relay that Weir drives
+  uint8_t reserved[4] = {};
+  TimeNs link_debounce_ns = 100 * kNsPerMs;  // down, or up again, for so long before it counts
 
   FailPolicy on(FailCause cause) const noexcept { return fail[static_cast<unsigned>(cause)]; }
 };
@@ -96,6 +99,7 @@ struct Settings {
   uint32_t memory_mb = 256;            // DPDK memory
   uint32_t verdicts_max = 65'536;      // per worker
   uint32_t reports_per_second = 1000;  // Drop and Anomaly records told per worker, each
+  TimeNs stall_ns = 50 * kNsPerMs;     // a worker that is stuck for so long is replaced
   char instance[32] = "weir";          // file prefix of DPDK, names of runtime files
   FlowSettings flow;
   InspectSettings inspect;

@@ -5,12 +5,15 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "dataplane/base/result.h"
-#include "dataplane/contract/settings.h"
+#include "dataplane/contract/segment.h"
+#include "dataplane/io/bypass.h"
 #include "dataplane/io/io.h"
+#include "dataplane/io/link_pair.h"
 
 struct rte_mempool;
 
@@ -39,8 +42,10 @@ class DpdkEnvironment {
 
 class DpdkWire final : public WireIo {
  public:
-  static Result<std::unique_ptr<DpdkWire>> open(const Settings& settings, uint32_t wire);
-  ~DpdkWire() override;
+  // guard: what is told of the wire's links; in the segment.
+  static Result<std::unique_ptr<DpdkWire>> open(const Settings& settings, uint32_t wire,
+                                                Guard::Wire& guard);
+  ~DpdkWire() override;  // brings back up what follow_links took down
 
   uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override;
   void transmit(Side from, std::span<const PacketView> packets, std::span<Reason> reasons) override;
@@ -49,8 +54,13 @@ class DpdkWire final : public WireIo {
   uint64_t missed(Side side) const override;
   bool is_link_up(Side side) const override;
 
-  // Main thread: asks the ports for link state and missed frames.
+  // Main thread: asks the ports for missed frames.
   void refresh();
+  // Main thread: asks both ports for their link, counts losses, and with link_propagation takes the
+  // partner of a port without link down, or brings it back. Empty: nothing to tell; else one line.
+  std::string follow_links(TimeNs now);
+  // Main thread, while the worker of this wire moves: keeps a card's bypass relay open.
+  void beat_bypass(TimeNs now);
   // "eth1 (net_af_xdp, MTU 1500)"
   std::string describe(Side side) const;
 
@@ -60,14 +70,23 @@ class DpdkWire final : public WireIo {
     uint32_t frame_bytes_max = 0;  // longest frame it sends
     uint16_t mtu = 0;
     std::string name, driver;
+    PortKind kind = PortKind::kVdev;
     bool is_started = false;
     std::atomic<uint64_t> missed{0};  // main: rw, worker: ro
     std::atomic<bool> link_up{true};  // main: rw, worker: ro
   };
-  DpdkWire() noexcept = default;
+  DpdkWire(const WireSettings& settings, Guard::Wire& guard);
   Result<void> open_port(const Settings& settings, uint32_t wire, Side side);
+  Result<void> begin();
+  Result<void> set_port(Side side, LinkOrder::Act act);
+  bool read_link(const Port& port) const;
 
+  const WireSettings& settings_;
+  Guard::Wire& guard_;
   Port ports_[2];
+  LinkPair links_;
+  uint64_t losses_told_[2] = {};
+  std::optional<BypassNic> bypass_;
   rte_mempool* pool_ = nullptr;
 };
 

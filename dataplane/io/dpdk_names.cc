@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/io/dpdk_names.h"
 
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
-#include <cerrno>
-#include <cstring>
+
+#include "dataplane/io/interface.h"
 
 namespace weir {
 
@@ -28,25 +23,6 @@ std::string af_packet_ring(uint32_t mtu) {
 uint32_t af_packet_slot_bytes(uint32_t mtu) noexcept {
   constexpr uint32_t kHeaders = 128;  // the kernel's slot header, link header and tags
   return std::max(2048u, std::bit_ceil(mtu + kHeaders));
-}
-
-Result<uint32_t> prepare_interface(const std::string& name) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail(std::string("no socket: ") + std::strerror(errno));
-  ifreq request{};
-  std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
-  uint32_t mtu = 0;
-  bool good = ioctl(fd, SIOCGIFMTU, &request) == 0;
-  if (good) mtu = static_cast<uint32_t>(request.ifr_mtu);
-  if (good) good = ioctl(fd, SIOCGIFFLAGS, &request) == 0;
-  if (good && (request.ifr_flags & IFF_UP) == 0) {
-    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
-    good = ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-  }
-  const int code = errno;
-  close(fd);
-  if (!good) return fail("interface " + name + " cannot be used: " + std::strerror(code));
-  return mtu;
 }
 
 std::string device_name(const PortSettings& port, uint32_t wire, Side side) {

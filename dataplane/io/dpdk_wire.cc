@@ -8,6 +8,7 @@
 
 #include "dataplane/io/dpdk.h"
 #include "dataplane/io/dpdk_names.h"
+#include "dataplane/io/interface.h"
 
 namespace weir {
 
@@ -32,17 +33,14 @@ uint32_t data_room_for(uint32_t mtu, PortKind kind) {
   return std::max(room, RTE_PKTMBUF_HEADROOM + af_packet_slot_bytes(mtu));
 }
 
-bool is_kernel_port(PortKind k) {
-  return k == PortKind::kAfXdp || k == PortKind::kAfPacket;
-}
-
 rte_mbuf* mbuf_of(const PacketView& p) {
   return static_cast<rte_mbuf*>(p.handle);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w) {
+Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w,
+                                                 Guard::Wire& guard) {
   const WireSettings& wire = s.wire[w];
   uint32_t room = RTE_MBUF_DEFAULT_BUF_SIZE;
   for (const PortSettings& p : wire.side) {
@@ -56,7 +54,7 @@ Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w) 
                   ": lower it, or name the port af_packet:" + p.name);
     }
   }
-  std::unique_ptr<DpdkWire> self(new DpdkWire);
+  std::unique_ptr<DpdkWire> self(new DpdkWire(wire, guard));
   const unsigned mbufs = room > 4096 ? kJumboMbufsPerWire : kMbufsPerWire;
   const std::string pool_name = "wire" + std::to_string(w);
   self->pool_ = rte_pktmbuf_pool_create(pool_name.c_str(), mbufs, kMbufCache, 0,
@@ -72,6 +70,7 @@ Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w) 
     }
   }
   self->refresh();
+  if (auto begun = self->begin(); !begun) return tl::make_unexpected(begun.error());
   return self;
 }
 
@@ -79,6 +78,7 @@ Result<void> DpdkWire::open_port(const Settings& s, uint32_t w, Side side) {
   const PortSettings& settings = s.wire[w].side[index(side)];
   Port& port = ports_[index(side)];
   port.name = settings.name;
+  port.kind = settings.kind;
   const auto wrong = [&](const std::string& what, int code) {
     return fail("port " + port.name + " of wire " + s.wire[w].name + ": " + what + ": " +
                 rte_strerror(-code));
@@ -121,6 +121,10 @@ Result<void> DpdkWire::open_port(const Settings& s, uint32_t w, Side side) {
 }
 
 DpdkWire::~DpdkWire() {
+  if (const auto held = links_.held(); held) {
+    if (set_port(*held, LinkOrder::Act::kRestore)) guard_.held_down[index(*held)].set(0);
+  }
+  if (bypass_) bypass_->stop();
   for (Port& p : ports_) {
     if (!p.is_started) continue;
     rte_eth_dev_stop(p.id);
@@ -194,10 +198,6 @@ void DpdkWire::refresh() {
     rte_eth_stats stats{};
     if (rte_eth_stats_get(p.id, &stats) == 0) {
       p.missed.store(stats.imissed + stats.rx_nombuf, std::memory_order_relaxed);
-    }
-    rte_eth_link link{};
-    if (rte_eth_link_get_nowait(p.id, &link) == 0) {
-      p.link_up.store(link.link_status == RTE_ETH_LINK_UP, std::memory_order_relaxed);
     }
   }
 }

@@ -31,7 +31,8 @@ OPEN_FOLDERS = BOTH_PLANES
 # Public beside the header that has its folder's name (ARCHITECTURE.md says why).
 MORE_PUBLIC = [
     'dataplane/flow/defragment.h',
-    'dataplane/io/capture.h', 'dataplane/io/dpdk.h', 'control/operate/config.h', 'control/operate/control_plane.h',
+    'dataplane/io/capture.h', 'dataplane/io/dpdk.h', 'dataplane/io/interface.h',
+    'control/operate/config.h', 'control/operate/control_plane.h',
 ]
 # Who may look at private headers: what measures and tests them.
 SEES_PRIVATE = ['bench', 'tests']

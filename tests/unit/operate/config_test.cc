@@ -129,9 +129,11 @@ state_dir: /tmp/state
 log_dir: /tmp/log
 user: somebody
 wires:
-  - {name: w0, a: eth1, b: "af_packet:eth2", mode: tap, fail: {overload: closed}}
+  - {name: w0, a: eth1, b: "af_packet:eth2", mode: tap, fail: {overload: closed}, link_propagation: true,
+     link_debounce_ms: 250,
+     bypass: {command: [/sbin/relay, "eth 1"], timeout: 3s, heartbeat: 200ms, nic: true}}
   - {name: w1, a: "03:00.0", b: "net_tap0,iface=tap0", mode: simulate}
-workers: {count: 2, cpus: [4, 5], main_cpu: 3}
+workers: {count: 2, cpus: [4, 5], main_cpu: 3, stall_after: 70ms}
 memory: {hugepages: required, megabytes: 512}
 idle: spin
 flows: {max: 65536, tcp_embryonic: 500ms, tcp_new: 30s, tcp_established: 2h, tcp_closed: 5s,
@@ -166,6 +168,14 @@ TEST(Config, ReadsEveryKey) {
   EXPECT_EQ(c->settings.wire[0].side[1].kind, PortKind::kAfPacket);
   EXPECT_STREQ(c->settings.wire[0].side[1].name, "eth2");
   EXPECT_EQ(c->settings.wire[0].mode, Mode::kTap);
+  EXPECT_EQ(c->settings.wire[0].link_propagation, 1);
+  EXPECT_EQ(c->settings.wire[0].link_debounce_ns, 250 * kNsPerMs);
+  EXPECT_EQ(c->settings.wire[0].bypass_nic, 1);
+  EXPECT_EQ(c->bypass[0].words, (std::vector<std::string>{"/sbin/relay", "eth 1"}));
+  EXPECT_EQ(c->bypass[0].time_ns, 3 * kNsPerSecond);
+  EXPECT_EQ(c->bypass[0].beat_every_ns, 200 * kNsPerMs);
+  EXPECT_TRUE(c->bypass[1].words.empty());
+  EXPECT_EQ(c->settings.stall_ns, 70 * kNsPerMs);
   EXPECT_EQ(c->settings.wire[1].side[0].kind, PortKind::kPci);
   EXPECT_STREQ(c->settings.wire[1].side[0].name, "0000:03:00.0");
   EXPECT_EQ(c->settings.wire[1].side[1].kind, PortKind::kVdev);

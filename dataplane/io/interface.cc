@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/io/interface.h"
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace weir {
+
+namespace {
+
+// A socket to ask the kernel through, about one interface.
+class Asker {
+ public:
+  explicit Asker(const std::string& name) noexcept
+      : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    std::strncpy(request.ifr_name, name.c_str(), sizeof request.ifr_name - 1);
+  }
+  ~Asker() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Asker(const Asker&) = delete;
+  Asker& operator=(const Asker&) = delete;
+  bool ask(unsigned long what) noexcept { return ioctl(fd_, what, &request) == 0; }
+
+  ifreq request{};
+
+ private:
+  int fd_;
+};
+
+Error unusable(const std::string& name) {
+  return Error{"interface " + name + " cannot be used: " + std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<uint32_t> prepare_interface(const std::string& name) {
+  Asker asker(name);
+  if (!asker.ask(SIOCGIFMTU)) return fail(unusable(name));
+  const auto mtu = static_cast<uint32_t>(asker.request.ifr_mtu);
+  if (auto up = set_interface(name, InterfaceState::kUp); !up) return fail(up.error());
+  return mtu;
+}
+
+bool has_link(const std::string& name) noexcept {
+  Asker asker(name);
+  ethtool_value value{.cmd = ETHTOOL_GLINK, .data = 0};
+  asker.request.ifr_data = reinterpret_cast<char*>(&value);
+  if (asker.ask(SIOCETHTOOL)) return value.data != 0;
+  if (errno != EOPNOTSUPP) return false;
+  // A driver without ethtool's question: what the kernel shows of it.
+  return asker.ask(SIOCGIFFLAGS) && (asker.request.ifr_flags & IFF_UP) != 0 &&
+         (asker.request.ifr_flags & IFF_RUNNING) != 0;
+}
+
+Result<void> set_interface(const std::string& name, InterfaceState state) {
+  Asker asker(name);
+  if (!asker.ask(SIOCGIFFLAGS)) return fail(unusable(name));
+  const bool up = (asker.request.ifr_flags & IFF_UP) != 0;
+  if (up == (state == InterfaceState::kUp)) return {};
+  asker.request.ifr_flags = static_cast<short>(asker.request.ifr_flags ^ IFF_UP);
+  if (!asker.ask(SIOCSIFFLAGS)) return fail(unusable(name));
+  return {};
+}
+
+}  // namespace weir

@@ -108,12 +108,12 @@ Result<void> Dataplane::open() {
   const Worker::Memory m = Worker::memory_for(s);
   std::printf(
       "memory: %s; each of %u worker%s: %llu MiB for %llu flows, %llu MiB for %u verdicts, "
-      "at most %llu MiB for fragments, %llu MiB for classification\n",
+      "at most %llu MiB for fragments and segments, %llu MiB for classification\n",
       memory.c_str(), s.workers, s.workers == 1 ? "" : "s",
       static_cast<unsigned long long>(m.flow_table >> 20),
       static_cast<unsigned long long>(s.flow.flows_max),
       static_cast<unsigned long long>(m.verdicts >> 20), s.verdicts_max,
-      static_cast<unsigned long long>(m.fragments >> 20),
+      static_cast<unsigned long long>((m.fragments + m.stream_tails) >> 20),
       static_cast<unsigned long long>(m.classifier >> 20));
   std::fflush(stdout);
   return {};

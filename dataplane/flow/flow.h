@@ -79,7 +79,7 @@ struct alignas(64) FlowCold {
   Action rule_action = Action::kPass;  // decide: what rule_sid does
   uint8_t seen_directions = 0;         // match: bit per direction, first packet was matched
   MacAddress src_mac{}, dst_mac{};     // of the initiator and the responder
-  uint8_t reserved[48] = {};
+  uint32_t stream_tail[2] = {}, reserved[10] = {};  // match: where last bytes are kept
 };
 static_assert(sizeof(FlowCold) == 128);
 

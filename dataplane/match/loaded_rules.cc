@@ -74,6 +74,7 @@ Result<std::unique_ptr<LoadedRules>> LoadedRules::load(std::span<const uint8_t> 
       for (auto& ends : m.ends_) ends.resize(kPayloadMax);
     }
     if (rules->database_ == nullptr) continue;
+    m.window_.resize(kPayloadMax);
     hs_error_t code = hs_alloc_scratch(rules->database_, &m.scratch_);
     // A database for streams would only be refused at the first packet: try it now.
     if (code == HS_SUCCESS) {

@@ -49,11 +49,11 @@ class PacketMatch {
 
   // Returns how many bytes were scanned.
   uint32_t packet(const PacketView& view, const Headers& headers, Inspect inspect,
-                  Hits& hits) noexcept {
+                  std::span<const uint8_t> before, Hits& hits) noexcept {
     hits.count = 0;
     hits.truncated = false;
     if (inspect == Inspect::kNo || !headers.has(kHasIp)) return 0;
-    begin(view, headers, hits);
+    begin(view, headers, before, hits);
     const PacketKind kind = kind_of(headers.proto);
     if (inspect == Inspect::kFirstOfDirection) {
       for (uint32_t rule : image_.header_list(HeaderList::kOncePerDirection, kind)) ask(rule);
@@ -61,9 +61,9 @@ class PacketMatch {
     for (uint32_t rule : image_.header_list(HeaderList::kEachPacket, kind)) ask(rule);
     uint32_t scanned = 0;
     if (!payload_.empty() && rules_.database() != nullptr) {
-      scanned = static_cast<uint32_t>(payload_.size());
+      scanned = static_cast<uint32_t>(window_.size());
       [[maybe_unused]] const hs_error_t code =
-          hs_scan(rules_.database(), reinterpret_cast<const char*>(payload_.data()), scanned, 0,
+          hs_scan(rules_.database(), reinterpret_cast<const char*>(window_.data()), scanned, 0,
                   matcher_.scratch_, on_pattern, this);
       ASSERT(code == HS_SUCCESS);
     }
@@ -75,10 +75,12 @@ class PacketMatch {
   }
 
  private:
-  void begin(const PacketView& view, const Headers& headers, Hits& hits) noexcept {
+  void begin(const PacketView& view, const Headers& headers, std::span<const uint8_t> before,
+             Hits& hits) noexcept {
     headers_ = &headers;
     hits_ = &hits;
     payload_ = payload_of(view, headers);
+    join(before);
     lowered_ = false;
     passed_ = false;
     const bool v6 = headers.ip_version == 6;
@@ -87,6 +89,45 @@ class PacketMatch {
     // ICMP's type and code stand in the same fields, but they are no ports.
     has_ports_ = headers.has(kHasL4) && (headers.proto == kProtoTcp || headers.proto == kProtoUdp ||
                                          headers.proto == kProtoSctp);
+  }
+
+  // Makes the window: as much of `before` as fits, then the payload, which is then seen in it.
+  void join(std::span<const uint8_t> before) noexcept {
+    window_ = payload_;
+    uint8_t* out = matcher_.window_.data();
+    if (payload_.empty() || before.empty() || matcher_.window_.size() < payload_.size()) return;
+    before = before.last(std::min(before.size(), matcher_.window_.size() - payload_.size()));
+    std::copy(before.begin(), before.end(), out);
+    std::copy(payload_.begin(), payload_.end(), out + before.size());
+    window_ = {out, before.size() + payload_.size()};
+    payload_ = window_.subspan(before.size());
+  }
+
+  // Whether the rule may be asked of the stream: nothing in it counts from where a packet begins or
+  // ends.
+  bool is_for_stream(const ImageRule& rule) const noexcept {
+    if (rule.contents_count == 0 || rule.payload_min != 0 || rule.payload_max != 65535)
+      return false;
+    bool first = true;
+    for (const ImageContent& c : image_.contents().subspan(rule.contents, rule.contents_count)) {
+      if ((c.flags & (kContentNegated | kContentAtEnd)) != 0) return false;
+      const bool relative = (c.flags & kContentRelative) != 0;
+      if (relative ? first : (c.from != 0 || c.to != INT32_MAX)) return false;
+      first = false;
+    }
+    return true;
+  }
+
+  // A match that ends in the payload but begins before it: in the window, and not yet without it.
+  bool stream_agrees(const ImageRule& rule) noexcept {
+    if (!is_for_stream(rule)) return false;
+    const std::span<const uint8_t> payload = payload_;
+    payload_ = window_;
+    bool agrees = contents_agree(rule);
+    payload_ = window_.first(window_.size() - payload.size());
+    agrees = agrees && !contents_agree(rule);
+    payload_ = payload;
+    return agrees;
   }
 
   static int on_pattern(unsigned id, unsigned long long, unsigned long long, unsigned,
@@ -104,7 +145,9 @@ class PacketMatch {
   void ask(uint32_t index) noexcept {
     if (passed_ && index > hits_->rule[0]) return;
     const ImageRule& rule = image_.rules()[index];
-    if (header_agrees(rule) && contents_agree(rule)) hit(index, rule);
+    if (!header_agrees(rule)) return;
+    const bool joined = window_.size() != payload_.size();
+    if (contents_agree(rule) || (joined && stream_agrees(rule))) hit(index, rule);
   }
 
   // Keeps the best kHitsMax, best first.
@@ -168,13 +211,13 @@ class PacketMatch {
     if ((c.flags & kContentNocase) == 0) return payload_.data();
     if (!lowered_) {
       uint8_t* out = matcher_.lower_.data();
-      for (size_t i = 0; i < payload_.size(); ++i) {
-        const uint8_t b = payload_[i];
+      for (size_t i = 0; i < window_.size(); ++i) {
+        const uint8_t b = window_[i];
         out[i] = static_cast<uint8_t>(b + ((b >= 'A' && b <= 'Z') ? 'a' - 'A' : 0));
       }
       lowered_ = true;
     }
-    return matcher_.lower_.data();
+    return matcher_.lower_.data() + (payload_.data() - window_.data());
   }
 
   // First occurrence that begins at `from` or later; if it must end the payload, the only one.
@@ -205,7 +248,9 @@ class PacketMatch {
     for (const ImageContent& c : image_.contents().subspan(rule.contents, rule.contents_count)) {
       const bool negated = (c.flags & kContentNegated) != 0;
       const bool keeps = (c.flags & kContentKeepEnds) != 0;
-      if ((c.flags & kContentProven) != 0 && !keeps) continue;
+      // Proven for the window: in a part of it only if that is all of it.
+      const bool whole = payload_.size() == window_.size();
+      if ((c.flags & kContentProven) != 0 && !keeps && whole) continue;
       if ((c.flags & kContentRelative) == 0 && (negated || !keeps)) {
         if (occurs(c) == negated) return false;
         continue;
@@ -273,6 +318,7 @@ class PacketMatch {
   const Headers* headers_ = nullptr;
   Hits* hits_ = nullptr;
   std::span<const uint8_t> payload_;
+  std::span<const uint8_t> window_;  // ends with the payload
   uint16_t kind_bit_ = 0;
   bool has_ports_ = false;
   bool lowered_ = false;
@@ -281,7 +327,8 @@ class PacketMatch {
 
 MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> headers,
                   std::span<Inspect> inspect, const LoadedRules& rules, Matcher& matcher,
-                  CycleBudget& budget, std::span<Hits> hits) noexcept {
+                  CycleBudget& budget, std::span<Hits> hits,
+                  std::span<const uint8_t> before) noexcept {
   MatchCounts counts;
   if (rules.count() == 0) {
     for (Hits& h : hits) {
@@ -296,7 +343,8 @@ MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> 
       inspect[i] = Inspect::kNo;
       ++counts.unscanned;
     }
-    const uint32_t scanned = packet_match.packet(packets[i], headers[i], inspect[i], hits[i]);
+    const uint32_t scanned =
+        packet_match.packet(packets[i], headers[i], inspect[i], before, hits[i]);
     counts.packets += scanned != 0;
     counts.bytes += scanned;
   }

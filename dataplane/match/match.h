@@ -53,6 +53,7 @@ class Matcher {
   friend class LoadedRules;
   friend class PacketMatch;
   hs_scratch* scratch_ = nullptr;
+  std::vector<uint8_t> window_;    // what came before in the stream, then the payload
   std::vector<uint8_t> lower_;     // the payload in lower case, when a rule needs it
   std::vector<uint16_t> ends_[2];  // where matches end: of the last content, of the next
 };
@@ -92,9 +93,12 @@ struct MatchCounts {
   uint32_t bytes = 0;      // of it
 };
 
+// before: what stands in the stream right before the payload of the one packet (empty: nothing);
+// rules without absolute positions, sizes and negations may begin their match there.
 // packets[i], headers[i], inspect[i] -> hits[i]. Without rules it only clears the counts.
 MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> headers,
                   std::span<Inspect> inspect, const LoadedRules& rules, Matcher& matcher,
-                  CycleBudget& budget, std::span<Hits> hits) noexcept;
+                  CycleBudget& budget, std::span<Hits> hits,
+                  std::span<const uint8_t> before = {}) noexcept;
 
 }  // namespace weir

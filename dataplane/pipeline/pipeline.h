@@ -23,6 +23,8 @@ struct WorkerWire {
   WireIo* io = nullptr;
 };
 
+class StreamTails;
+
 class Worker {
  public:
   // seed: of the flow table's hash (live: random; replay: fixed).
@@ -32,8 +34,10 @@ class Worker {
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
-    uint64_t flow_table, verdicts, fragments, classifier;
-    uint64_t total() const noexcept { return flow_table + verdicts + fragments + classifier; }
+    uint64_t flow_table, verdicts, fragments, stream_tails, classifier;
+    uint64_t total() const noexcept {
+      return flow_table + verdicts + fragments + stream_tails + classifier;
+    }
   };
   static Memory memory_for(const Settings& settings) noexcept;
 
@@ -56,6 +60,7 @@ class Worker {
          const Published<LoadedRules>& rules, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
+  void match_one(size_t i, const LoadedRules& rules, MatchCounts& counts);
   void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
   void defragment(const WorkerWire& wire, size_t i);
   bool wants_match(size_t i, const WorkerWire& wire);
@@ -88,6 +93,7 @@ class Worker {
   FailCause plight_ = FailCause::kCount;  // what keeps every packet from being inspected
   std::unique_ptr<Burst> burst_;
   std::unique_ptr<Pacing> pacing_;
+  std::unique_ptr<StreamTails> tails_;
   uint64_t packets_seen_ = 0;
   uint64_t polls_ = 0;
   uint32_t finish_at_ = 0;

@@ -3,6 +3,7 @@
 
 #include "dataplane/pipeline/pacing.h"
 #include "dataplane/pipeline/pipeline.h"
+#include "dataplane/pipeline/stream_tails.h"
 
 namespace weir {
 
@@ -67,7 +68,8 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       fragments_(settings_.fragments, seed),
       budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
       burst_(std::make_unique<Burst>()),
-      pacing_(std::make_unique<Pacing>()) {
+      pacing_(std::make_unique<Pacing>()),
+      tails_(std::make_unique<StreamTails>()) {
   look_at_control();
   share_.stats.flow_table_bytes.set(FlowTable::bytes_for(settings_.flow.flows_max));
   share_.stats.verdict_table_bytes.set(Verdicts::bytes_for(settings_.verdicts_max));
@@ -95,6 +97,7 @@ Worker::Memory Worker::memory_for(const Settings& s) noexcept {
   return {.flow_table = FlowTable::bytes_for(s.flow.flows_max),
           .verdicts = Verdicts::bytes_for(s.verdicts_max),
           .fragments = Defragmenter::bytes_for(s.fragments),
+          .stream_tails = StreamTails::bytes(),
           .classifier = Classifier::bytes_for(s.inspect)};
 }
 
@@ -218,6 +221,25 @@ bool Worker::wants_match(size_t i, const WorkerWire& wire) {
   return false;
 }
 
+// Packet i behind what came before it in its stream. One at a time: the next may need its bytes.
+void Worker::match_one(size_t i, const LoadedRules& rules, MatchCounts& counts) {
+  Burst& b = *burst_;
+  const Headers& h = b.headers[i];
+  const Tracked& t = b.tracked[i];
+  const bool tcp = t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4);
+  const bool stream = tcp && (h.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
+  std::span<const uint8_t> before;
+  if (stream) before = tails_->before(*t.flow, flows_.cold(t.index), t.direction, h);
+  const MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules,
+                                rules.matcher(index_), budget_, {b.hits + i, 1}, before);
+  if (stream) {
+    tails_->append(*t.flow, flows_.cold(t.index), t.direction, h, payload_of(b.view[i], h));
+  }
+  counts.packets += one.packets;
+  counts.bytes += one.bytes;
+  counts.unscanned += one.unscanned;
+}
+
 void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
   Burst& b = *burst_;
   for (size_t i = from; i < from + n; ++i) {
@@ -245,8 +267,10 @@ void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const 
     if ((c.seen_directions & direction) != 0) b.inspect[i] = Inspect::kYes;
     c.seen_directions |= direction;
   }
-  const MatchCounts counts = match({b.view + from, n}, {b.headers + from, n}, {b.inspect + from, n},
-                                   *rules, rules->matcher(index_), budget_, {b.hits + from, n});
+  MatchCounts counts;
+  for (size_t i = from; i < from + n; ++i) {
+    if (wanted[i]) match_one(i, *rules, counts);
+  }
   share_.stats.inspected_packets.add(counts.packets);
   share_.stats.inspected_bytes.add(counts.bytes);
   for (size_t i = from; counts.unscanned != 0 && i < from + n; ++i) {

@@ -164,6 +164,45 @@ TEST_F(WorkerTest, ADropRuleTakesThePacketAndTheRestOfItsFlow) {
   EXPECT_EQ(std::count(types.begin(), types.end(), RecordType::kDrop), 3);
 }
 
+Frame piece(const char* text, uint32_t seq) {
+  return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck, text, seq, 10);
+}
+
+TEST_F(WorkerTest, AContentIsFoundAcrossSegmentsAndToldOnce) {
+  start(Mode::kEnforce, "alert tcp any any -> any 80 (msg:\"evil\"; content:\"evil\"; sid:1;)\n");
+  const uint32_t at = 0xfffffffe;  // wraps inside
+  const Frame one = piece("xxe", at), two = piece("vi", at + 3), three = piece("l!", at + 5),
+              four = piece("more", at + 7);
+  const auto hits = [&] {
+    const auto types = events();
+    return std::count(types.begin(), types.end(), RecordType::kRuleHit);
+  };
+  for (const Frame* f : {&one, &two}) send(*f);
+  EXPECT_EQ(hits(), 0);
+  send(three);
+  EXPECT_EQ(hits(), 1);
+  send(four);
+  EXPECT_EQ(hits(), 0);
+}
+
+TEST_F(WorkerTest, TheSegmentThatEndsASplitContentIsDropped) {
+  start(Mode::kEnforce, kDropEvil);
+  const Frame one = piece("GET /e", 2), two = piece("vil", 8);
+  send(one);
+  wire.in[0].push_back(&two);
+  worker->poll(now += kNsPerMs);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+  EXPECT_EQ(wire.sent[0], 1u);
+}
+
+TEST_F(WorkerTest, WhatAGapPartsIsNotJoined) {
+  start(Mode::kEnforce, kDropEvil);
+  const Frame one = piece("GET /e", 2), gap = piece("vil", 9);
+  send(one);
+  send(gap);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 0u);
+}
+
 TEST_F(WorkerTest, SimulateCountsAndTapDoesNot) {
   start(Mode::kSimulate, kDropEvil);
   send(kEvil);

@@ -13,6 +13,9 @@
 #include <filesystem>
 #include <fstream>
 #include <new>
+#include <optional>
+
+#include "dataplane/decode/decode.h"
 
 namespace weir {
 
@@ -87,22 +90,10 @@ Result<void> Dataplane::open() {
   environment_ = std::move(*environment);
   std::vector<std::vector<WorkerWire>> shares(s.workers);
   for (uint32_t w = 0; w < s.wires; ++w) {
-    auto wire = DpdkWire::open(s, w, segment_.header().guard.wire[w]);
-    if (!wire) return tl::make_unexpected(wire.error());
-    shares[w % s.workers].push_back({static_cast<uint8_t>(w), wire->get()});
-    std::printf("wire %s: %s <-> %s, %s\n", s.wire[w].name, (*wire)->describe(Side::kA).c_str(),
-                (*wire)->describe(Side::kB).c_str(),
-                std::string(mode_name(s.wire[w].mode)).c_str());
-    wires_.push_back(std::move(*wire));
+    if (auto opened = open_wire(w, shares); !opened) return opened;
   }
   for (uint32_t i = 0; i < s.workers; ++i) {
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15ull;
-    auto worker =
-        Worker::create(static_cast<uint8_t>(i), segment_, std::move(shares[i]), rules_, seed);
-    if (!worker) return tl::make_unexpected(worker.error());
-    workers_.push_back(std::move(*worker));
-    watched_.push_back(std::make_unique<Watched>(StallWatch(s.stall_ns - kLooksNs, kLookEveryNs)));
+    if (auto made = make_worker(i, std::move(shares[i])); !made) return made;
   }
   workers_[0]->classifier().write_names(segment_.app_names());
   const Worker::Memory m = Worker::memory_for(s);
@@ -116,6 +107,63 @@ Result<void> Dataplane::open() {
       static_cast<unsigned long long>((m.fragments + m.stream_tails) >> 20),
       static_cast<unsigned long long>(m.classifier >> 20));
   std::fflush(stdout);
+  return {};
+}
+
+Result<void> Dataplane::open_wire(uint32_t w, std::vector<std::vector<WorkerWire>>& shares) {
+  const Settings& s = segment_.settings();
+  const auto owner_hash = [](const PacketView& packet, uint32_t& hash) noexcept {
+    Headers headers;
+    decode_packet(packet, LinkType::kEthernet, headers);
+    return pair_hash(headers, hash);
+  };
+  std::vector<WireStats*> stats;
+  for (uint32_t i = 0; i < s.workers; ++i) stats.push_back(&segment_.worker(i).stats.wire[w]);
+  auto wire = DpdkWire::open(s, w, owner_hash, stats, segment_.header().guard.wire[w]);
+  if (!wire) return tl::make_unexpected(wire.error());
+  for (uint32_t i = 0; i < s.workers; ++i) {
+    WireIo* lane = (*wire)->lane(i);
+    if (lane != nullptr) shares[i].push_back({static_cast<uint8_t>(w), lane});
+  }
+  const std::string spread = (*wire)->describe_spread();
+  std::printf("wire %s: %s <-> %s, %s%s%s\n", s.wire[w].name, (*wire)->describe(Side::kA).c_str(),
+              (*wire)->describe(Side::kB).c_str(), std::string(mode_name(s.wire[w].mode)).c_str(),
+              spread.empty() ? "" : ", ", spread.c_str());
+  wires_.push_back(std::move(*wire));
+  return {};
+}
+
+// On the worker's own core, so that its memory lies on that core's node.
+Result<void> Dataplane::make_worker(uint32_t i, std::vector<WorkerWire> share) {
+  struct Making {
+    Dataplane& self;
+    std::vector<WorkerWire> share;
+    std::optional<Result<std::unique_ptr<Worker>>> worker;
+    int node;
+  } making{*this, std::move(share), std::nullopt, -1};
+  environment_->run_on(
+      i,
+      [](void* context, uint32_t worker) {
+        auto& m = *static_cast<Making*>(context);
+        uint64_t seed = 0;
+        if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15ull;
+        m.node = DpdkEnvironment::node_here();
+        m.worker.emplace(Worker::create(static_cast<uint8_t>(worker), m.self.segment_,
+                                        std::move(m.share), m.self.rules_, seed));
+      },
+      &making);
+  if (!*making.worker) return tl::make_unexpected(making.worker->error());
+  workers_.push_back(std::move(**making.worker));
+  const TimeNs stall_ns = segment_.settings().stall_ns;
+  watched_.push_back(std::make_unique<Watched>(StallWatch(stall_ns - kLooksNs, kLookEveryNs)));
+  for (const auto& wire : wires_) {
+    for (const Side side : {Side::kA, Side::kB}) {
+      const int port = wire->node(side);
+      if (wire->lane(i) == nullptr || port < 0 || making.node < 0 || port == making.node) continue;
+      std::printf("worker %u runs on node %d, its port %s is on node %d: this costs speed\n", i,
+                  making.node, wire->describe(side).c_str(), port);
+    }
+  }
   return {};
 }
 
@@ -182,6 +230,7 @@ void Dataplane::run() {
   segment_.header().dataplane.state.store(ProgramState::kStopping, std::memory_order_release);
   stopping_.store(true, std::memory_order_relaxed);
   environment_->wait();
+  for (auto& wire : wires_) wire->drain();
 }
 
 void Dataplane::beat() {

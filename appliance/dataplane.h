@@ -30,6 +30,8 @@ class Dataplane {
  private:
   explicit Dataplane(Segment segment, std::string folder);
   Result<void> open();
+  Result<void> open_wire(uint32_t wire, std::vector<std::vector<WorkerWire>>& shares);
+  Result<void> make_worker(uint32_t worker, std::vector<WorkerWire> share);
   void work(uint32_t worker);
   void look_for_rules();
   Result<void> load_rules(uint64_t generation);

@@ -379,7 +379,9 @@ Result<TrialResult> run_ports(const TrialSettings& t, Rules& rules) {
   std::string note;
   auto environment = DpdkEnvironment::start(segment.settings(), note);
   if (!environment) return tl::make_unexpected(environment.error());
-  auto ports = DpdkWire::open(segment.settings(), 0);
+  WireStats* const stats[] = {&segment.worker(0).stats.wire[0]};
+  const OwnerHash nobody = [](const PacketView&, uint32_t&) noexcept { return false; };
+  auto ports = DpdkWire::open(segment.settings(), 0, nobody, stats, segment.header().guard.wire[0]);
   if (!ports) return tl::make_unexpected(ports.error());
   (*ports)->refresh();
   struct Job {
@@ -388,7 +390,7 @@ Result<TrialResult> run_ports(const TrialSettings& t, Rules& rules) {
     WireIo& ports;
     Rules& rules;
     Result<TrialResult> result;
-  } job{t, segment, **ports, rules, TrialResult{}};
+  } job{t, segment, *(*ports)->lane(0), rules, TrialResult{}};
   (*environment)
       ->launch(
           [](void* context, uint32_t) {

@@ -84,7 +84,9 @@ Traffic read_traffic_live(const Segment& segment) {
   }
   if (traffic.balanced || traffic.total.received.packets == at_first) return traffic;
   // The burst that was counted while we read, and the one before or after it.
-  const int64_t under_way = 2 * int64_t{kBurstMax} * segment.workers();
+  int64_t under_way = 2 * int64_t{kBurstMax} * segment.workers();
+  // And what one worker has received and another is about to send, on both sides.
+  if (segment.workers() > 1) under_way += 2 * int64_t{kHandoverSlots};
   traffic.balanced = true;
   for (WireTraffic& wire : traffic.wires) {
     wire.balanced = std::abs(wire.unaccounted()) <= under_way;

@@ -47,7 +47,8 @@ std::string_view reason_name(Reason r) noexcept {
                                                 "fail-flow-table-full",
                                                 "fail-stream-memory-full",
                                                 "fail-parser-error",
-                                                "fail-control-gone"};
+                                                "fail-control-gone",
+                                                "handover-full"};
   static_assert(sizeof kNames / sizeof kNames[0] == kReasonCount);
   return pick(kNames, r);
 }

@@ -10,6 +10,11 @@
 
 namespace weir {
 
+// Packets that may wait between two workers of a wire, per direction: as many as in a receive
+// queue. On the way to the worker they belong to they count as not yet received, on the way to the
+// one that sends as received and not yet sent.
+constexpr uint32_t kHandoverSlots = 1024;
+
 struct alignas(64) PortStats {
   Counter received_packets, received_bytes;
   Counter sent_packets, sent_bytes;

@@ -48,6 +48,7 @@ enum class Reason : uint8_t {
   kFailStreamMemoryFull,
   kFailParserError,
   kFailControlGone,
+  kHandoverFull,  // the worker it belongs to, or the one that sends, was too far behind
   kCount
 };
 constexpr unsigned kReasonCount = static_cast<unsigned>(Reason::kCount);

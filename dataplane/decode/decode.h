@@ -81,6 +81,13 @@ void decode(std::span<const PacketView> packets, LinkType link,
 // a packet that fails, so a pattern in it proves nothing. Cost: one pass over the packet.
 Anomaly checksum_anomaly(const PacketView& packet, const Headers& headers) noexcept;
 
+// Which packets belong together: the same for both directions, all fragments and every port of
+// two hosts, and for ICMP errors that quote them; of a tunnel the innermost pair. It is the
+// Toeplitz hash over source and destination address (as in NICs) with the key 0x6d5a repeated,
+// which makes it symmetric (Woo and Park, "Scalable TCP Session Monitoring with Symmetric Receive-
+// side Scaling", 2012). false: not IP, belongs to nobody in particular.
+bool pair_hash(const Headers& headers, uint32_t& hash) noexcept;
+
 // The packet's payload as rules and parsers see it.
 inline std::span<const uint8_t> payload_of(const PacketView& packet, const Headers& h) noexcept {
   return {packet.data + h.payload_offset, h.payload_bytes};

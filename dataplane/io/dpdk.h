@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wires over DPDK ports. Everything here happens on the main thread at start, except DpdkWire's
-// receive, transmit and inject, which belong to the one worker that polls the wire.
+// Wires over DPDK ports. Everything here happens on the main thread at start, except what
+// DpdkWire::lane gives, which belongs to the one worker it is for.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,8 +30,12 @@ class DpdkEnvironment {
   // Calls work(context, i) on the core of each worker i; wait() returns when all have returned.
   void launch(void (*work)(void* context, uint32_t worker), void* context);
   void wait();
+  // The same for one worker, and waits: what it allocates and touches lies on that core's node.
+  void run_on(uint32_t worker, void (*work)(void* context, uint32_t worker), void* context);
   // Whether worker i has its core to itself (kernel command line isolcpus), so may spin.
   bool is_isolated(uint32_t worker) const noexcept { return isolated_[worker]; }
+  // NUMA node of the calling thread's core; on a worker's core, see run_on.
+  static int node_here() noexcept;
 
  private:
   DpdkEnvironment() noexcept = default;
@@ -40,53 +44,68 @@ class DpdkEnvironment {
   void* context_ = nullptr;
 };
 
-class DpdkWire final : public WireIo {
+// Hash of what a packet belongs to (pair_hash in decode.h): packets of equal hash are one worker's.
+// false: it belongs to nobody in particular and stays with the worker that received it.
+using OwnerHash = bool (*)(const PacketView& packet, uint32_t& hash) noexcept;
+
+struct DpdkPort;
+class DpdkLane;
+
+// Two ports and one lane for each worker. With several workers the packets are spread over them by
+// OwnerHash: by the ports themselves where both can (RSS over the address pair, symmetric key,
+// verified at start), else by the wire's home worker, which polls both ports and hands packets
+// over. A lane sends on a queue of its own where the port has enough of them, else through the home
+// worker. Packets of one flow keep their order either way.
+class DpdkWire {
  public:
-  // guard: what is told of the wire's links; in the segment.
+  // stats[i]: this wire's counters of worker i. A single entry: no spreading. guard: what is told
+  // of the wire's links; in the segment.
   static Result<std::unique_ptr<DpdkWire>> open(const Settings& settings, uint32_t wire,
+                                                OwnerHash owner_hash,
+                                                std::span<WireStats* const> stats,
                                                 Guard::Wire& guard);
-  ~DpdkWire() override;  // brings back up what follow_links took down
+  ~DpdkWire();  // brings back up what follow_links took down
 
-  uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override;
-  void transmit(Side from, std::span<const PacketView> packets, std::span<Reason> reasons) override;
-  bool inject(Side side, std::span<const uint8_t> frame, TimeNs now) override;
-  LinkType link() const override { return LinkType::kEthernet; }
-  uint64_t missed(Side side) const override;
-  bool is_link_up(Side side) const override;
-
+  // What worker i polls; null where the wire is not spread and another worker's.
+  WireIo* lane(uint32_t worker) noexcept;
   // Main thread: asks the ports for missed frames.
   void refresh();
   // Main thread: asks both ports for their link, counts losses, and with link_propagation takes the
   // partner of a port without link down, or brings it back. Empty: nothing to tell; else one line.
   std::string follow_links(TimeNs now);
-  // Main thread, while the worker of this wire moves: keeps a card's bypass relay open.
+  // Main thread, while the workers of this wire move: keeps a card's bypass relay open.
   void beat_bypass(TimeNs now);
+  // Main thread, when no worker runs any more: sends what they had handed to the home worker.
+  void drain();
   // "eth1 (net_af_xdp, MTU 1500)"
   std::string describe(Side side) const;
+  // "spread over 2 workers by worker 0"; empty: not spread.
+  std::string describe_spread() const;
+  // NUMA node of the port; negative: not known.
+  int node(Side side) const noexcept;
 
  private:
-  struct Port {
-    uint16_t id = 0;
-    uint32_t frame_bytes_max = 0;  // longest frame it sends
-    uint16_t mtu = 0;
-    std::string name, driver;
-    PortKind kind = PortKind::kVdev;
-    bool is_started = false;
-    std::atomic<uint64_t> missed{0};  // main: rw, worker: ro
-    std::atomic<bool> link_up{true};  // main: rw, worker: ro
-  };
   DpdkWire(const WireSettings& settings, Guard::Wire& guard);
-  Result<void> open_port(const Settings& settings, uint32_t wire, Side side);
+  Result<void> find_port(const Settings& settings, uint32_t wire, Side side);
+  Result<void> start_ports(const Settings& settings, uint32_t wire, uint16_t workers);
+  Result<void> open_port(const Settings& settings, uint32_t wire, Side side, uint16_t workers);
+  Result<void> make_lanes(const Settings& settings, uint32_t wire, OwnerHash owner_hash,
+                          std::span<WireStats* const> stats);
+  Result<void> make_pool(const Settings& settings, uint32_t wire, uint32_t room, uint32_t lanes);
+
   Result<void> begin();
   Result<void> set_port(Side side, LinkOrder::Act act);
-  bool read_link(const Port& port) const;
+  bool read_link(const DpdkPort& port) const;
 
   const WireSettings& settings_;
   Guard::Wire& guard_;
-  Port ports_[2];
   LinkPair links_;
   uint64_t losses_told_[2] = {};
   std::optional<BypassNic> bypass_;
+  std::unique_ptr<DpdkPort[]> ports_;
+  std::vector<std::unique_ptr<DpdkLane>> lanes_;  // by worker; without spreading: only its home's
+  uint32_t home_ = 0;
+  bool by_port_ = false;  // the ports spread
   rte_mempool* pool_ = nullptr;
 };
 

@@ -152,6 +152,24 @@ void DpdkEnvironment::launch(void (*work)(void*, uint32_t), void* context) {
   }
 }
 
+void DpdkEnvironment::run_on(uint32_t worker, void (*work)(void*, uint32_t), void* context) {
+  work_ = work;
+  context_ = context;
+  const unsigned lcore = worker + 1;
+  rte_eal_remote_launch(
+      [](void* self) {
+        const auto* env = static_cast<const DpdkEnvironment*>(self);
+        env->work_(env->context_, rte_lcore_id() - 1);
+        return 0;
+      },
+      this, lcore);
+  rte_eal_wait_lcore(lcore);
+}
+
+int DpdkEnvironment::node_here() noexcept {
+  return static_cast<int>(rte_socket_id());
+}
+
 void DpdkEnvironment::wait() {
   rte_eal_mp_wait_lcore();
 }

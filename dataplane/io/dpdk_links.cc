@@ -4,6 +4,7 @@
 #include <rte_ethdev.h>
 
 #include "dataplane/io/dpdk.h"
+#include "dataplane/io/dpdk_lane.h"
 #include "dataplane/io/dpdk_names.h"
 #include "dataplane/io/interface.h"
 
@@ -18,9 +19,10 @@ constexpr TimeNs kNever = INT64_MAX / 2;
 DpdkWire::DpdkWire(const WireSettings& settings, Guard::Wire& guard)
     : settings_(settings),
       guard_(guard),
-      links_(settings.link_propagation != 0 ? settings.link_debounce_ns : kNever) {}
+      links_(settings.link_propagation != 0 ? settings.link_debounce_ns : kNever),
+      ports_(std::make_unique<DpdkPort[]>(2)) {}
 
-bool DpdkWire::read_link(const Port& port) const {
+bool DpdkWire::read_link(const DpdkPort& port) const {
   // The AF_XDP driver calls every started port up; the kernel knows.
   if (is_kernel_port(port.kind)) return has_link(port.name);
   rte_eth_link link{};
@@ -28,7 +30,7 @@ bool DpdkWire::read_link(const Port& port) const {
 }
 
 Result<void> DpdkWire::set_port(Side side, LinkOrder::Act act) {
-  const Port& port = ports_[index(side)];
+  const DpdkPort& port = ports_[index(side)];
   const bool up = act == LinkOrder::Act::kRestore;
   if (is_kernel_port(port.kind)) {
     return set_interface(port.name, up ? InterfaceState::kUp : InterfaceState::kDown);
@@ -71,7 +73,8 @@ Result<void> DpdkWire::begin() {
   }
   if (settings_.bypass_nic == 0) return {};
   std::string why;
-  for (const Port& port : ports_) {  // one of the two has the relay's registers
+  for (const Side side : {Side::kA, Side::kB}) {  // one of the two has the relay's registers
+    const DpdkPort& port = ports_[index(side)];
     auto nic = BypassNic::start(port.id, settings_, kIxgbeBypass);
     if (nic) {
       bypass_ = *nic;

@@ -12,6 +12,10 @@
 
 namespace weir {
 
+// What transmit writes for a frame that another worker sends and accounts for (as sent, or as
+// dropped by a reason of its own). No reason of a drop, so it counts nowhere.
+constexpr Reason kUnderWay = Reason::kCount;
+
 class WireIo {
  public:
   virtual ~WireIo() = default;
@@ -22,7 +26,7 @@ class WireIo {
 
   // Sends those of a burst received at `from` whose reason is kNone out of the other side, in
   // order, and frees the rest. A frame that the port does not take is freed too and gets its reason
-  // written.
+  // written; one that another worker sends for this one gets kUnderWay.
   virtual void transmit(Side from, std::span<const PacketView> packets,
                         std::span<Reason> reasons) = 0;
 
@@ -30,6 +34,9 @@ class WireIo {
   virtual bool inject(Side side, std::span<const uint8_t> frame, TimeNs now) = 0;
 
   virtual LinkType link() const = 0;  // of the burst received last
+
+  // Frames moved on behalf of other workers since last asked: work, though nothing was received.
+  virtual uint32_t take_moved() { return 0; }
 
   // Counters that only the port knows, refreshed by the caller now and then (not per burst).
   virtual uint64_t missed(Side) const { return 0; }

@@ -41,7 +41,8 @@ class Worker {
   };
   static Memory memory_for(const Settings& settings) noexcept;
 
-  // One round over its wires, then bounded housekeeping. Returns how many packets came in. now:
+  // One round over its wires, then bounded housekeeping. Returns how many packets came in or were
+  // moved for other workers. now:
   // packet clock.
   uint32_t poll(TimeNs now);
 

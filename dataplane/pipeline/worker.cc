@@ -109,6 +109,7 @@ uint32_t Worker::poll(TimeNs now) {
   for (const WorkerWire& wire : wires_) {
     received += poll_side(wire, Side::kA, now, rules);
     received += poll_side(wire, Side::kB, now, rules);
+    received += wire.io->take_moved();
   }
   keep_house(now);
   share_.stats.loops.add();
@@ -390,6 +391,7 @@ void Worker::release_held(TimeNs now) {
 }
 
 void Worker::account_one(WireStats& w, const PacketView& packet, Reason reason) {
+  if (reason == kUnderWay) return;
   if (reason == Reason::kNone) {
     PortStats& out = w.side[index(other(packet.side))];
     out.sent_packets.add();
@@ -412,7 +414,7 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n) {
     if (reason == 0) {
       ++sent;
       sent_bytes += bytes;
-    } else {
+    } else if (b.reason[i] != kUnderWay) {
       w.dropped_packets[reason].add();
       w.dropped_bytes[reason].add(bytes);
     }

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <string>
+
 #include "tests/support/frames.h"
 
 namespace weir {
@@ -284,6 +288,54 @@ TEST(Decode, EveryPrefixOfEveryFrameIsSafe) {
       }
     }
   }
+}
+
+uint32_t hash_of(const Headers& h) {
+  uint32_t hash = 0;
+  EXPECT_TRUE(pair_hash(h, hash));
+  return hash;
+}
+
+TEST(PairHash, IsTheSameForBothDirectionsAndEveryPort) {
+  uint32_t state = 1;
+  std::array<unsigned, 2> share{};
+  for (unsigned n = 0; n < 2000; ++n) {
+    const auto next = [&] { return (state = state * 1664525u + 1013904223u) >> 16; };
+    const std::string a =
+        "10." + std::to_string(next() % 256) + ".7." + std::to_string(next() % 256);
+    const std::string b = "172.16." + std::to_string(next() % 256) + ".9";
+    const Headers there = Frame().ethernet().ipv4(a, b).tcp(1000, 80, kTcpSyn).headers();
+    const Headers back = Frame().ethernet().ipv4(b, a).tcp(80, 1000, kTcpSyn).headers();
+    const Headers more = Frame().ethernet().ipv4(b, a, kProtoUdp).udp(5, 6).headers();
+    EXPECT_EQ(hash_of(there), hash_of(back));
+    EXPECT_EQ(hash_of(there), hash_of(more));
+    Headers error = back;  // told by a router in between
+    error.flags |= kIcmpError;
+    error.quoted_src = there.src;
+    error.quoted_dst = there.dst;
+    error.src = IpAddress::from_v4(reinterpret_cast<const uint8_t*>("\1\2\3\4"));
+    EXPECT_EQ(hash_of(there), hash_of(error));
+    ++share[hash_of(there) % 2];
+  }
+  EXPECT_GT(share[0], 700u);
+  EXPECT_GT(share[1], 700u);
+}
+
+// Bit by bit over the bytes as they are on the wire: what a NIC does.
+TEST(PairHash, AgreesWithToeplitzOfTheWholeInput) {
+  const Headers h =
+      Frame().ethernet().ipv4("66.9.149.187", "161.142.100.80").tcp(1, 2, 0).headers();
+  uint8_t input[8];
+  std::copy_n(h.src.bytes.begin() + 12, 4, input);
+  std::copy_n(h.dst.bytes.begin() + 12, 4, input + 4);
+  uint32_t expected = 0, window = 0x6d5a6d5a;
+  for (const uint8_t byte : input) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      if ((byte & (0x80u >> bit)) != 0) expected ^= window;
+      window = window << 1 | window >> 31;  // the key repeats every 16 bits
+    }
+  }
+  EXPECT_EQ(hash_of(h), expected);
 }
 
 }  // namespace

@@ -129,7 +129,8 @@ state_dir: /tmp/state
 log_dir: /tmp/log
 user: somebody
 wires:
-  - {name: w0, a: eth1, b: "af_packet:eth2", mode: tap, fail: {overload: closed}, link_propagation: true,
+  - {name: w0, a: eth1, b: "af_packet:eth2", mode: tap, fail: {overload: closed},
+     link_propagation: true,
      link_debounce_ms: 250,
      bypass: {command: [/sbin/relay, "eth 1"], timeout: 3s, heartbeat: 200ms, nic: true}}
   - {name: w1, a: "03:00.0", b: "net_tap0,iface=tap0", mode: simulate}

@@ -248,6 +248,8 @@ void Supervisor::watch(Program& program) {
     program.wait_ns = at_once ? 0 : std::min(std::max(2 * program.wait_ns, kWaitLeast), kWaitMost);
     program.again_ns = monotonic() + program.wait_ns;
     fmt::print(stderr, "{} ended: {}; it is started again\n", program.name, how);
+    // Again, for the driver may have made the ports forget that they are promiscuous.
+    if (&program == &dataplane_) set_relays(away_);
   }
   if (program.again_ns == 0 || monotonic() < program.again_ns) return;
   if (auto done = start(program); !done) {
@@ -268,6 +270,38 @@ void Supervisor::begin_guard() {
     hooks_.emplace_back(config_.bypass[w], config_.settings.wire[w].name,
                         segment_->header().guard.wire[w]);
     hook_wire_.push_back(w);
+  }
+}
+
+// What is there from before (we were killed) is taken over.
+void Supervisor::begin_relays() {
+  for (uint32_t w = 0; w < config_.settings.wires; ++w) {
+    const WireSettings& wire = config_.settings.wire[w];
+    Relay relay(wire);
+    const std::string obstacle = relay.obstacle();
+    if (obstacle.empty()) {
+      relays_.push_back(std::move(relay));
+      relay_wire_.push_back(w);
+      continue;
+    }
+    const bool closed = wire.on(FailCause::kStopping) == FailPolicy::kClosed;
+    if (config_.bypass[w].words.empty() && wire.bypass_nic == 0 && !closed) {
+      fmt::print("wire {}: no kernel relay ({}): without the data plane it is dead\n", wire.name,
+                 obstacle);
+    }
+  }
+}
+
+void Supervisor::set_relays(FailCause cause) {
+  for (size_t i = 0; i < relays_.size(); ++i) {
+    const uint32_t w = relay_wire_[i];
+    const bool open = config_.settings.wire[w].on(cause) == FailPolicy::kOpen;
+    const auto done = open ? relays_[i].stand() : relays_[i].remove();
+    if (!done) {
+      fmt::print(stderr, "wire {}: kernel relay: {}\n", config_.settings.wire[w].name,
+                 done.error().message);
+    }
+    segment_->header().guard.wire[w].kernel_relay.set(open && done ? 1 : 0);
   }
 }
 
@@ -375,8 +409,11 @@ Result<void> Supervisor::run() {
   std::fflush(stdout);
   if (auto done = make_segment(); !done) return done;
   begin_guard();
+  begin_relays();
+  set_relays(FailCause::kStarting);
   if (auto done = start_first(dataplane_); !done) return done;
   if (auto done = start_first(control_); !done) return done;
+  set_relays(FailCause::kStopping);  // what stands below when it dies
   report_ready();
   for (;;) {
     const int asked = wait_for_news(kLookEveryMs);
@@ -405,6 +442,14 @@ void Supervisor::stop() {
     program->child->end(kStopSeconds);
     program->child.reset();
   }
+  for (size_t i = 0; segment_ && i < relays_.size(); ++i) {
+    const WireSettings& wire = config_.settings.wire[relay_wire_[i]];
+    if (wire.on(FailCause::kStopping) == FailPolicy::kClosed) continue;
+    if (!relays_[i].stand()) continue;
+    fmt::print("wire {}: the kernel relays it from now on, uninspected; to end that: {}\n",
+               wire.name, relays_[i].how_to_remove());
+  }
+  relays_.clear();
   if (segment_) restore_links(config_.settings, segment_->header().guard);
 }
 

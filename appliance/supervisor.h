@@ -13,6 +13,7 @@
 
 #include "appliance/bypass_hook.h"
 #include "appliance/child.h"
+#include "appliance/relay.h"
 #include "appliance/stall_watch.h"
 #include "control/operate/operate.h"
 #include "dataplane/contract/segment.h"
@@ -53,6 +54,8 @@ class Supervisor {
   void guard();  // the data plane as a whole, and the bypass relays
   bool is_forwarding(TimeNs now);
   void kill_stalled(const char* what, TimeNs for_ns);
+  void begin_relays();
+  void set_relays(FailCause cause);  // stands where that cause's policy is open, else goes
   BypassHook::State relay_state(uint32_t wire, FailCause cause) const;
   void stop();
   void report_ready();
@@ -66,6 +69,8 @@ class Supervisor {
   std::string user_;  // that ids_ belongs to
   int lock_fd_ = -1, signal_fd_ = -1;
   std::optional<Segment> segment_;
+  std::vector<Relay> relays_;              // in the kernel, of the wires that can have one
+  std::vector<uint32_t> relay_wire_;       // whose
   std::vector<BypassHook> hooks_;          // of the wires that have one
   std::vector<uint32_t> hook_wire_;        // whose
   StallWatch whole_watch_{0, 0};           // no thread of the data plane moves

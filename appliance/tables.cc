@@ -161,6 +161,7 @@ std::string links_text(const Json& wire) {
                        name, grouped(lost[0]), get(part(wire, "a"), "port"), grouped(lost[1]),
                        get(part(wire, "b"), "port"), grouped(number(wire, "links_taken_down")));
   }
+  if (wire.value("kernel_relay", false)) out += name + ": a kernel relay stands below it\n";
   if (part(wire, "bypass").value("on", false)) out += name + ": BYPASSED\n";
   return out;
 }

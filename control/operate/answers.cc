@@ -79,6 +79,7 @@ void write_wire(JsonText& json, const WireSettings& settings, const Guard::Wire&
   json.field("unaccounted", wire.unaccounted());
   json.field("balanced", wire.balanced);
   json.field("links_taken_down", guard.links_taken_down.get());
+  json.field("kernel_relay", guard.kernel_relay.get() != 0);
   json.open("bypass");
   json.field("on", guard.bypass_on.get() != 0);
   json.field("calls", guard.bypass_calls.get());

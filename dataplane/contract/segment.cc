@@ -19,7 +19,7 @@ namespace weir {
 namespace {
 
 // The shared layout, pinned. A change here is a new kSegmentVersion.
-static_assert(sizeof(Settings) == 10136 && sizeof(SegmentHeader) == 11904);
+static_assert(sizeof(Settings) == 10136 && sizeof(SegmentHeader) == 12032);
 static_assert(sizeof(RuleSlot) == 320);
 static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 768 && sizeof(StatsPage) == 12672);
 static_assert(sizeof(WorkerShare) == 9'286'272);

@@ -52,6 +52,7 @@ struct alignas(64) Guard {
     Counter link_losses[2];    // data plane: rw. A port's link was there and went
     Counter links_taken_down;  // how often a port followed its partner
     Counter held_down[2];      // gauge, 1: that port is down because Weir took it down
+    Counter kernel_relay;      // weir run: rw. Gauge, 1: one stands below the AF_XDP ports
     Counter bypass_on;         // weir run: rw. Gauge, 1: told to bypass
     Counter bypass_calls, bypass_failures;
   };

@@ -25,7 +25,7 @@ def is_running(weir, old):
     return weir.ready() and weir.status()['dataplane']['pid'] != old
 
 
-with wire(start=False) as (lab, weir):
+with wire(start=False, workers={'stall_after': '50ms'}) as (lab, weir):
     record = lab.dir / 'relay-calls'
     hook = lab.dir / 'relay'
     hook.write_text(f'#!/bin/sh\necho "$2" >> {record}\n')

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The data plane dies twenty times, by kill -9, under 1,000 pings a second and a download: what of it is lost, that
+nothing comes twice, that the download survives, and that what is blocked is blocked again. With `fail: closed` the
+wire is dead meanwhile."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from case import check, wire
+from lab import ATTACKER4, SERVER4, wait_for
+
+KILLS = 20
+LOST_MS_EACH_MAX = 20
+closed = sys.argv[1:] == ['closed']
+
+
+def ping(lab, host, every, *more):
+    return lab.start(host, ['ping', '-n', '-i', every, *more, SERVER4], name=f'ping-{host}', stdout=subprocess.PIPE,
+                     text=True)
+
+
+def end_of(process):
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    sent, got = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', out).groups())
+    return sent, got, out
+
+
+def kill(weir):
+    old = weir.status()['dataplane']
+    os.kill(old['pid'], signal.SIGKILL)
+    return old['epoch']
+
+
+def forwards_again(weir, epoch):
+    wait_for(lambda: weir.ready() and weir.status()['dataplane']['epoch'] > epoch, 20, 'a new data plane')
+
+
+def blocked(lab):
+    return lab.run('attacker', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode != 0
+
+
+def relayed(weir):
+    return weir.status()['wires'][0]['kernel_relay']
+
+
+def open_wire(lab, weir):
+    check(relayed(weir), 'a kernel relay stands below the wire')
+    weir.ask('block', ATTACKER4, '--for', '1h', '--reason', 'must stay')
+    wait_for(lambda: any(a['state'] == 'standing' for a in weir.actions()), 5, 'the verdict to stand')
+    check(blocked(lab), 'the blocked one is blocked')
+    got = lab.dir / 'got'
+    words = ['curl', '-s', '--limit-rate', '2M', '-o', got, f'http://{SERVER4}/big.bin']
+    load = lab.start('client', words, name='curl')
+    client = ping(lab, 'client', '0.001', '-q')
+    time.sleep(1)
+    gaps = []
+    for _ in range(KILLS):
+        probe = ping(lab, 'client', '0.001', '-q')
+        time.sleep(0.2)
+        forwards_again(weir, kill(weir))
+        time.sleep(0.3)
+        sent, answered, _ = end_of(probe)
+        gaps.append(sent - answered)
+    sent, answered, out = end_of(client)
+    gaps.sort()
+    print(f'pings lost at each kill, sorted: {gaps}; sum over the run {sent - answered} of {sent}')
+    check(gaps[KILLS // 2] <= LOST_MS_EACH_MAX, f'half of the kills lost at most {gaps[KILLS // 2]} of 1,000 a second')
+    check('duplicates' not in out, 'nothing came twice')
+    check(load.wait(timeout=60) == 0, 'the download has come to its end')
+    same = subprocess.run(['cmp', got, lab.dir / 'www' / 'big.bin'], check=False).returncode == 0
+    check(same, 'and is what the server has')
+    wait_for(lambda: any(a['state'] == 'standing' for a in weir.actions()), 10, 'the verdict to stand again')
+    wait_for(lambda: blocked(lab), 10, 'the blocked one to be blocked again')
+    check(weir.stop() == 0, 'weir run ends with 0')
+    check(lab.run('client', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode == 0,
+          'afterwards the kernel relays, as the policy for stopping says')
+
+
+def closed_wire(lab, weir):
+    check(not relayed(weir), 'no relay stands below the wire')
+    epoch = kill(weir)
+    client = ping(lab, 'client', '0.01', '-c', '10', '-W', '1')
+    time.sleep(0.12)
+    dead = not weir.ready()
+    out, _ = client.communicate(timeout=10)
+    if check(dead, 'the data plane was away while we looked'):
+        print(re.search(r'.*packet loss.*', out).group(0))
+        check(not re.search(r'icmp_seq=[1-5] ', out), 'the first pings while it is away do not arrive')
+    forwards_again(weir, epoch)
+    check(weir.stop() == 0, 'weir run ends with 0')
+    check(lab.run('client', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode != 0,
+          'afterwards nothing passes')
+
+
+policy = 'closed' if closed else 'open'
+with wire(attacker=True, big_file_megabytes=60, seconds=280,
+          wires=[{'name': 'wire0', 'a': 'd0', 'b': 'd1', 'mode': 'enforce', 'fail': policy}]) as (lab, weir):
+    (closed_wire if closed else open_wire)(lab, weir)

@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Ten thousand rules replaced again and again under load: not one packet is lost for it, a bad set changes nothing.
+reload_under_load.py [SECONDS]"""
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from case import check, wire
+from lab import SERVER4, stop, wait_for
+
+SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+RULES = 10_000
+
+
+def write_rules(weir, turn):
+    weir.rules.write_text(''.join(
+        f'alert tcp any any -> any any (msg:"turn {turn}"; content:"needle-{turn}-{n}-in-the-hay"; sid:{n};)\n'
+        for n in range(1, RULES + 1)))
+
+
+with wire(seconds=SECONDS + 150) as (lab, weir):
+    lab.start('server', ['iperf3', '-s'], name='iperf3-server')
+    wait_for(lambda: lab.listening('server', 5201), 10, 'iperf3 to listen')
+    load = lab.start('client', ['iperf3', '-c', SERVER4, '-t', '600', '-b', '50M'], name='iperf3',
+                     stdout=subprocess.DEVNULL)
+    ping = lab.start('client', ['ping', '-q', '-n', '-i', '0.005', SERVER4], name='ping', stdout=subprocess.PIPE,
+                     text=True)
+    begun, turns, good = time.monotonic(), 0, 0
+    while time.monotonic() - begun < SECONDS:
+        next_turn = time.monotonic() + 1
+        turns += 1
+        write_rules(weir, turns)
+        good += weir.ask('rules', 'reload', timeout=60).returncode == 0
+        time.sleep(max(0.0, next_turn - time.monotonic()))
+    check(good == turns > 1, f'{turns} reloads of {RULES} rules in {time.monotonic() - begun:.0f} s, {good} went well')
+    generation = weir.status()['rules']['generation']
+    weir.rules.write_text('alert tcp any any -> any any (content:"half a rule\n')
+    check(weir.ask('rules', 'reload', timeout=60).returncode != 0, 'a bad set is refused')
+    rules = weir.status()['rules']
+    check(rules['generation'] == generation and rules['count'] == RULES, 'and changes nothing')
+    ping.send_signal(signal.SIGINT)
+    sent, answered = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', ping.communicate(timeout=10)[0])
+                         .groups())
+    check(answered >= sent - 1 > SECONDS * 50, f'{sent} pings meanwhile, {answered} answered')
+    check(load.poll() is None, 'the transfer still runs')
+    stop(load)
+    status = weir.status()
+    check(status['total']['dropped'] == {}, f'nothing was dropped: {status["total"]["dropped"]}')
+    missed = sum(status['wires'][0][side]['missed'] for side in ('a', 'b'))
+    check(missed == 0, f'and nothing missed: {missed}')

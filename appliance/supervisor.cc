@@ -413,6 +413,7 @@ Result<void> Supervisor::run() {
   set_relays(FailCause::kStarting);
   if (auto done = start_first(dataplane_); !done) return done;
   if (auto done = start_first(control_); !done) return done;
+  has_run_ = true;
   set_relays(FailCause::kStopping);  // what stands below when it dies
   report_ready();
   for (;;) {
@@ -444,8 +445,10 @@ void Supervisor::stop() {
   }
   for (size_t i = 0; segment_ && i < relays_.size(); ++i) {
     const WireSettings& wire = config_.settings.wire[relay_wire_[i]];
-    if (wire.on(FailCause::kStopping) == FailPolicy::kClosed) continue;
-    if (!relays_[i].stand()) continue;
+    // A wire that never was ours is left as it was found.
+    const bool stays = has_run_ && wire.on(FailCause::kStopping) == FailPolicy::kOpen;
+    const auto done = stays ? relays_[i].stand() : relays_[i].remove();
+    if (!stays || !done) continue;
     fmt::print("wire {}: the kernel relays it from now on, uninspected; to end that: {}\n",
                wire.name, relays_[i].how_to_remove());
   }

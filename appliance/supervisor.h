@@ -70,6 +70,7 @@ class Supervisor {
   int lock_fd_ = -1, signal_fd_ = -1;
   std::optional<Segment> segment_;
   std::vector<Relay> relays_;              // in the kernel, of the wires that can have one
+  bool has_run_ = false;                   // both programs were ready once
   std::vector<uint32_t> relay_wire_;       // whose
   std::vector<BypassHook> hooks_;          // of the wires that have one
   std::vector<uint32_t> hook_wire_;        // whose

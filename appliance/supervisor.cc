@@ -372,7 +372,9 @@ void Supervisor::guard() {
     hooks_[i].want(forwarding ? BypassHook::State::kOff : relay_state(hook_wire_[i], away_));
     hooks_[i].step(now, forwarding && !whole_watch_.has_been_silent());
   }
-  if (forwarding) away_ = FailCause::kStopping;
+  if (!forwarding || away_ == FailCause::kStopping) return;
+  away_ = FailCause::kStopping;  // what the next end is, unless we learn better
+  set_relays(away_);
 }
 
 void Supervisor::report_ready() {
@@ -414,7 +416,6 @@ Result<void> Supervisor::run() {
   if (auto done = start_first(dataplane_); !done) return done;
   if (auto done = start_first(control_); !done) return done;
   has_run_ = true;
-  set_relays(FailCause::kStopping);  // what stands below when it dies
   report_ready();
   for (;;) {
     const int asked = wait_for_news(kLookEveryMs);

@@ -21,8 +21,8 @@ namespace {
 // The shared layout, pinned. A change here is a new kSegmentVersion.
 static_assert(sizeof(Settings) == 10136 && sizeof(SegmentHeader) == 12032);
 static_assert(sizeof(RuleSlot) == 320);
-static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 768 && sizeof(StatsPage) == 12672);
-static_assert(sizeof(WorkerShare) == 9'286'272);
+static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11648);
+static_assert(sizeof(WorkerShare) == 9'285'248);
 
 constexpr uint64_t kWorkersOffset = (sizeof(SegmentHeader) + sizeof(AppNames) + 4095) / 4096 * 4096;
 

@@ -38,10 +38,7 @@ enum class Reason : uint8_t {
   kTxFull,            // the outgoing port did not take it
   kTxOversize,        // longer than the outgoing port's MTU allows
   kPortDown,          // the outgoing port has no link
-  kUnknownPeer,       // keep-to-known: not in the set that is this device's normal life
   kFragmentConflict,  // an IP fragment that contradicts one that came before it
-  kFragmentTimeout,   // fragments whose datagram was never completed
-  kSegmentConflict,   // a TCP segment that contradicts bytes that were let through
   kFailStarting,      // this and the next: the wire's fail policy for that cause is `closed`
   kFailOverload,
   kFailFlowTableFull,

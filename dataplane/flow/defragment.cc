@@ -202,7 +202,6 @@ FragmentFate Defragmenter::add(const PacketView& p, uint8_t wire, Headers& h,
     forget(index);
     datagrams_[index].chain = free_;
     free_ = index;
-    ++timed_out_;
     index = kNone;
   }
   if (index != kNone && !agrees(index, p, at)) return FragmentFate::kConflict;
@@ -231,7 +230,6 @@ void Defragmenter::expire(TimeNs now, uint32_t most) noexcept {
     forget(index);
     datagrams_[index].chain = free_;
     free_ = index;
-    ++timed_out_;
   }
 }
 

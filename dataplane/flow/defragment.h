@@ -38,7 +38,6 @@ class Defragmenter {
   void expire(TimeNs now, uint32_t most) noexcept;
 
   uint32_t waiting() const noexcept { return waiting_; }
-  uint64_t timed_out() const noexcept { return timed_out_; }
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
@@ -92,7 +91,6 @@ class Defragmenter {
   uint32_t free_ = 0, oldest_ = kNone, newest_ = kNone, waiting_ = 0;
   uint32_t done_[kBurstMax];
   uint32_t done_count_ = 0;
-  uint64_t timed_out_ = 0;
 };
 
 }  // namespace weir

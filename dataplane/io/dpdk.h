@@ -39,6 +39,7 @@ class DpdkEnvironment {
 
  private:
   DpdkEnvironment() noexcept = default;
+  void launch_on(unsigned lcore);
   std::vector<bool> isolated_;
   void (*work_)(void*, uint32_t) = nullptr;
   void* context_ = nullptr;

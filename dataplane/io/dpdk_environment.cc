@@ -137,25 +137,7 @@ Result<std::unique_ptr<DpdkEnvironment>> DpdkEnvironment::start(const Settings& 
   return env;
 }
 
-void DpdkEnvironment::launch(void (*work)(void*, uint32_t), void* context) {
-  work_ = work;
-  context_ = context;
-  unsigned lcore = 0;
-  RTE_LCORE_FOREACH_WORKER(lcore) {
-    rte_eal_remote_launch(
-        [](void* self) {
-          const auto* env = static_cast<const DpdkEnvironment*>(self);
-          env->work_(env->context_, rte_lcore_id() - 1);
-          return 0;
-        },
-        this, lcore);
-  }
-}
-
-void DpdkEnvironment::run_on(uint32_t worker, void (*work)(void*, uint32_t), void* context) {
-  work_ = work;
-  context_ = context;
-  const unsigned lcore = worker + 1;
+void DpdkEnvironment::launch_on(unsigned lcore) {
   rte_eal_remote_launch(
       [](void* self) {
         const auto* env = static_cast<const DpdkEnvironment*>(self);
@@ -163,7 +145,20 @@ void DpdkEnvironment::run_on(uint32_t worker, void (*work)(void*, uint32_t), voi
         return 0;
       },
       this, lcore);
-  rte_eal_wait_lcore(lcore);
+}
+
+void DpdkEnvironment::launch(void (*work)(void*, uint32_t), void* context) {
+  work_ = work;
+  context_ = context;
+  unsigned lcore = 0;
+  RTE_LCORE_FOREACH_WORKER(lcore) launch_on(lcore);
+}
+
+void DpdkEnvironment::run_on(uint32_t worker, void (*work)(void*, uint32_t), void* context) {
+  work_ = work;
+  context_ = context;
+  launch_on(worker + 1);
+  rte_eal_wait_lcore(worker + 1);
 }
 
 int DpdkEnvironment::node_here() noexcept {

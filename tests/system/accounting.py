@@ -4,12 +4,11 @@
 a port that is full, reloads under load, the control plane killed, then the data plane killed and back. Conversations
 that were there before the flood lose nothing."""
 import os
-import re
 import signal
 import subprocess
 import time
 
-from case import check, wire
+from case import check, end_ping, start_ping, start_transfer, wire
 from lab import SERVER4, stop, wait_for
 
 FLOWS = 1024   # the least that weir.yaml takes: a flood fills it in no time
@@ -46,18 +45,12 @@ for i in range({packets}):
 
 
 with wire(flows={'max': FLOWS}, detect={'scan': {'enabled': False}}) as (lab, weir):
-    lab.start('server', ['iperf3', '-s'], name='iperf3-server')
-    wait_for(lambda: lab.listening('server', 5201), 10, 'iperf3 to listen')
-    load = lab.start('client', ['iperf3', '-c', SERVER4, '-t', '600', '-b', '20M'], name='iperf3',
-                     stdout=subprocess.DEVNULL)
-    ping = lab.start('client', ['ping', '-q', '-n', '-i', '0.02', SERVER4], name='ping', stdout=subprocess.PIPE,
-                     text=True)
+    load = start_transfer(lab, '20M')
+    ping = start_ping(lab, 'client', '0.02')
     time.sleep(1)
     before = weir.status()['flows']
     flood(lab, 40_000)
-    ping.send_signal(signal.SIGINT)
-    sent, answered = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', ping.communicate(timeout=10)[0])
-                         .groups())
+    sent, answered, _ = end_ping(ping)
     status = balanced(weir, 'after a flood of new flows')
     check(status['flows']['evicted'] > 10 * FLOWS, f'{status["flows"]["evicted"]} flows of the flood gave way')
     check(answered >= sent - 1 > 20, f'{sent} pings during it, {answered} answered')

@@ -4,6 +4,9 @@ end the accounting of each wire. Exit code 77 where no lab can be made."""
 import contextlib
 import faulthandler
 import pathlib
+import re
+import signal
+import subprocess
 import sys
 import traceback
 
@@ -62,6 +65,28 @@ def wire(attacker=False, serve=True, mtu=1500, big_file_megabytes=0, start=True,
         check(False, str(error))
     faulthandler.cancel_dump_traceback_later()
     finish()
+
+
+def start_ping(lab, host, every):
+    """Pings the server until end_ping; says nothing meanwhile."""
+    return lab.start(host, ['ping', '-q', '-n', '-i', every, labs.SERVER4], name=f'ping-{host}',
+                     stdout=subprocess.PIPE, text=True)
+
+
+def end_ping(process):
+    """(sent, answered, what ping said); the last one may still be on its way."""
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    sent, answered = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', out).groups())
+    return sent, answered, out
+
+
+def start_transfer(lab, rate):
+    """A TCP transfer from the client to the server, until it is stopped."""
+    lab.start('server', ['iperf3', '-s'], name='iperf3-server')
+    labs.wait_for(lambda: lab.listening('server', 5201), 10, 'iperf3 to listen')
+    return lab.start('client', ['iperf3', '-c', labs.SERVER4, '-t', '600', '-b', rate], name='iperf3',
+                     stdout=subprocess.DEVNULL)
 
 
 def begin(lab, weir, serve=True, big_file_megabytes=0):

@@ -10,24 +10,12 @@ import subprocess
 import sys
 import time
 
-from case import check, wire
+from case import check, end_ping, start_ping, wire
 from lab import ATTACKER4, SERVER4, wait_for
 
 KILLS = 20
 LOST_MS_EACH_MAX = 20
 closed = sys.argv[1:] == ['closed']
-
-
-def ping(lab, host, every, *more):
-    return lab.start(host, ['ping', '-n', '-i', every, *more, SERVER4], name=f'ping-{host}', stdout=subprocess.PIPE,
-                     text=True)
-
-
-def end_of(process):
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=10)
-    sent, got = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', out).groups())
-    return sent, got, out
 
 
 def kill(weir):
@@ -56,17 +44,17 @@ def open_wire(lab, weir):
     got = lab.dir / 'got'
     words = ['curl', '-s', '--limit-rate', '2M', '-o', got, f'http://{SERVER4}/big.bin']
     load = lab.start('client', words, name='curl')
-    client = ping(lab, 'client', '0.001', '-q')
+    client = start_ping(lab, 'client', '0.001')
     time.sleep(1)
     gaps = []
     for _ in range(KILLS):
-        probe = ping(lab, 'client', '0.001', '-q')
+        probe = start_ping(lab, 'client', '0.001')
         time.sleep(0.2)
         forwards_again(weir, kill(weir))
         time.sleep(0.3)
-        sent, answered, _ = end_of(probe)
+        sent, answered, _ = end_ping(probe)
         gaps.append(sent - answered)
-    sent, answered, out = end_of(client)
+    sent, answered, out = end_ping(client)
     gaps.sort()
     print(f'pings lost at each kill, sorted: {gaps}; sum over the run {sent - answered} of {sent}')
     check(gaps[KILLS // 2] <= LOST_MS_EACH_MAX, f'half of the kills lost at most {gaps[KILLS // 2]} of 1,000 a second')
@@ -84,7 +72,8 @@ def open_wire(lab, weir):
 def closed_wire(lab, weir):
     check(not relayed(weir), 'no relay stands below the wire')
     epoch = kill(weir)
-    client = ping(lab, 'client', '0.01', '-c', '10', '-W', '1')
+    client = lab.start('client', ['ping', '-n', '-i', '0.01', '-c', '10', '-W', '1', SERVER4], name='ping-away',
+                       stdout=subprocess.PIPE, text=True)
     time.sleep(0.12)
     dead = not weir.ready()
     out, _ = client.communicate(timeout=10)

@@ -2,14 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ten thousand rules replaced again and again under load: not one packet is lost for it, a bad set changes nothing.
 reload_under_load.py [SECONDS]"""
-import re
-import signal
-import subprocess
 import sys
 import time
 
-from case import check, wire
-from lab import SERVER4, stop, wait_for
+from case import check, end_ping, start_ping, start_transfer, wire
+from lab import stop
 
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 10
 RULES = 10_000
@@ -22,12 +19,8 @@ def write_rules(weir, turn):
 
 
 with wire(seconds=SECONDS + 150) as (lab, weir):
-    lab.start('server', ['iperf3', '-s'], name='iperf3-server')
-    wait_for(lambda: lab.listening('server', 5201), 10, 'iperf3 to listen')
-    load = lab.start('client', ['iperf3', '-c', SERVER4, '-t', '600', '-b', '50M'], name='iperf3',
-                     stdout=subprocess.DEVNULL)
-    ping = lab.start('client', ['ping', '-q', '-n', '-i', '0.005', SERVER4], name='ping', stdout=subprocess.PIPE,
-                     text=True)
+    load = start_transfer(lab, '50M')
+    ping = start_ping(lab, 'client', '0.005')
     begun, turns, good = time.monotonic(), 0, 0
     while time.monotonic() - begun < SECONDS:
         next_turn = time.monotonic() + 1
@@ -41,9 +34,7 @@ with wire(seconds=SECONDS + 150) as (lab, weir):
     check(weir.ask('rules', 'reload', timeout=60).returncode != 0, 'a bad set is refused')
     rules = weir.status()['rules']
     check(rules['generation'] == generation and rules['count'] == RULES, 'and changes nothing')
-    ping.send_signal(signal.SIGINT)
-    sent, answered = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', ping.communicate(timeout=10)[0])
-                         .groups())
+    sent, answered, _ = end_ping(ping)
     check(answered >= sent - 1 > SECONDS * 50, f'{sent} pings meanwhile, {answered} answered')
     check(load.poll() is None, 'the transfer still runs')
     stop(load)

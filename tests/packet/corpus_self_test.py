@@ -10,6 +10,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'support'))
+import corpus_fingerprints  # noqa: E402
 import eve  # noqa: E402
 
 # eve.json is the file that lies beside the capture
@@ -101,9 +102,65 @@ checks:
     expect('refused', corpus.run()[0], 1)
 
 
+def zeek(folder):
+    corpus = Corpus(folder, 'corpus_zeek.py')
+    corpus.file('zeek-traces/trace_to_baseline.csv', 'zeek_btest,trace_under_testing/btest/Traces,baseline_logs\n'
+                'scripts.base.protocols.t,t.pcap,ldap.log\n')
+    head = '\t'.join(['ts', 'id.orig_h', 'id.orig_p', 'id.resp_h', 'id.resp_p', 'message_id', 'opcode', 'result'])
+    corpus.file('zeek-traces/baseline/scripts.base.protocols.t/ldap.log', f'#fields\t{head}\n'
+                'X\t10.0.0.1\t1000\t10.0.0.2\t389\t1\tbind SASL\tSASL bind in progress\n'
+                'X\t10.0.0.1\t1000\t10.0.0.2\t389\t2\tunbind\t-\n'
+                'X\t10.0.0.1\t999\t10.0.0.2\t389\t3\tunbind\t-\n')
+    ends = {'proto': 'TCP', 'src_ip': '10.0.0.1', 'src_port': 1000, 'dest_ip': '10.0.0.2', 'dest_port': 389}
+    flow = {**ends, 'event_type': 'flow'}
+    bind = {**ends, 'event_type': 'ldap', 'ldap': {
+        'request': {'message_id': 1, 'operation': 'bind_request', 'bind_request': {'sasl': {'mechanism': 'NTLM'}}},
+        'responses': [{'operation': 'bind_response', 'bind_response': {'result_code': 'sasl_bind_in_progress'}}]}}
+    unbind = {**ends, 'event_type': 'ldap', 'ldap': {'request': {'message_id': 2, 'operation': 'unbind_request'}}}
+    capture = 'zeek-traces/t.pcap'
+    corpus.eve(capture, flow, unbind, bind)
+    expect('as Zeek says, in another order', corpus.run('--write')[:2], (0, '5 of 5 fields'))
+    corpus.eve(capture, flow, bind)
+    expect('one event less', corpus.run()[:2], (1, '3 of 5 fields'))
+    corpus.eve(capture, flow, unbind, {**bind, 'ldap': {**bind['ldap'], 'responses': []}})
+    expect('one field less', corpus.run()[:2], (1, '4 of 5 fields'))
+    corpus.eve(capture, flow, unbind, {**bind, 'src_port': 1001})
+    expect('of another flow', corpus.run()[:2], (1, '2 of 5 fields'))
+
+
+def ja4(folder):
+    corpus = Corpus(folder, 'corpus_ja4.py')
+    corpus.file('ja4/python/test/testdata/a.pcap.json', json.dumps(
+        [{'src': '10.0.0.1', 'dst': '10.0.0.2', 'srcport': '1000', 'dstport': '443', 'JA4.1': 't13d', 'JA4_r.1': 'x'}]))
+    right = {'event_type': 'tls', 'src_ip': '10.0.0.1', 'src_port': 1000, 'dest_ip': '10.0.0.2', 'dest_port': 443,
+             'tls': {'ja4': 't13d'}}
+    capture = 'ja4/pcap/a.pcap'
+    corpus.eve(capture, right)
+    expect('the JA4', corpus.run('--write')[:2], (0, '1 of 1 flows'))
+    corpus.eve(capture, {**right, 'tls': {'ja4': 't12d'}})
+    expect('another JA4', corpus.run()[:2], (1, '0 of 1 flows'))
+    corpus.eve(capture, right, {**right, 'src_port': 1001})
+    expect('one too many', corpus.run()[:2], (1, '1 of 2 flows'))
+
+
+def ja4_by_hand():
+    """The example of JA4's own description."""
+    hello = {name: '' for name in corpus_fingerprints.HELLO_FIELDS}
+    ciphers = '1a1a,1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035'
+    kinds = 'baba,001b,0000,0033,0010,4469,0017,002d,000d,0005,0023,0012,002b,ff01,000b,000a,0015'
+    for name, values in (('ciphersuite', ciphers), ('extension.type', kinds), ('version', '0303'),
+                         ('extensions.supported_version', '7a7a,0304,0303'),
+                         ('sig_hash_alg', '0403,0804,0401,0503,0805,0501,0806,0601')):
+        hello[f'tls.handshake.{name}'] = ','.join(f'0x{value}' for value in values.split(','))
+    hello['tls.handshake.extensions_alpn_str'] = 'h2,http/1.1'
+    expect('JA4', corpus_fingerprints.ja4(hello, False), 't13d1516h2_8daaf6152771_e5627efa2ab1')
+    expect('JA4 in QUIC', corpus_fingerprints.ja4(hello, True), 'q13d1516h2_8daaf6152771_e5627efa2ab1')
+
+
 def main():
     paths()
-    for check in (suricata_verify,):
+    ja4_by_hand()
+    for check in (suricata_verify, zeek, ja4):
         with tempfile.TemporaryDirectory() as folder:
             check(folder)
     print('\n'.join(failures) or 'as expected')

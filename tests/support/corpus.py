@@ -7,6 +7,7 @@ import argparse
 import collections
 import concurrent.futures
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -50,6 +51,18 @@ def arguments(about, more=()):
     return options
 
 
+def captures(under=''):
+    """Every capture under a folder of the corpus, each content once: [path]"""
+    seen, out = set(), []
+    for path in sorted(folder(under).rglob('*')):
+        if path.suffix in ('.pcap', '.pcapng', '.cap') and path.is_file():
+            mark = hashlib.sha256(path.read_bytes()).digest()
+            if mark not in seen:
+                seen.add(mark)
+                out.append(path)
+    return out
+
+
 def chosen(name, options):
     return not options.test or any(part in name for part in options.test)
 
@@ -62,7 +75,7 @@ def in_parallel(work, items):
 def tallied(results):
     counts = collections.defaultdict(lambda: [0, 0])
     for result in results:
-        if not result.why:
+        if result.total and not result.why:
             counts[result.protocol][0] += result.passed
             counts[result.protocol][1] += result.total
     return dict(sorted(counts.items()))

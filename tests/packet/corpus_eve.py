@@ -96,16 +96,15 @@ class Test:
 
     def rows(self, weir):
         """Of eve.json, or a sentence on why there is none."""
-        capture, rules = self.root / self.row['pcap'], self.row['rules'] and self.root / self.row['rules']
-        words = ['-k', 'none'] if '-k none' in self.arguments else []
-        mode = 'enforce' if self.row['ips_mode'] == '1' else 'tap'
+        capture, words = self.root / self.row['pcap'], ['-k', 'none'] if '-k none' in self.arguments else []
         try:
-            return eve.replay(weir, capture, rules, mode, words).rows
-        except eve.Refused:
-            pass  # rules that we do not read; parsers see the packets all the same
-        try:
+            if self.row['ips_mode'] == '1' and self.row['rules']:  # in tap mode a rule changes nothing of this
+                try:
+                    return eve.replay(weir, capture, self.root / self.row['rules'], 'enforce', words).rows
+                except eve.Refused:
+                    pass  # rules that we do not read; parsers see the packets all the same
             return eve.replay(weir, capture, None, 'tap', words).rows
-        except eve.Refused as refused:
+        except (eve.Refused, eve.Crashed) as refused:
             return str(refused)
 
     def matched(self, match, row):
@@ -121,7 +120,7 @@ class Test:
         checks = [c for c in self.checks() if wanted_protocol in (None, c[0], c[2]['match']['event_type'])]
         results = {}
         if isinstance(rows, str):
-            results['replay'] = corpus.Result(self.name, 'replay', 0, 1, [rows])
+            results['crash'] = corpus.Result(self.name, 'crash', 0, 1, [rows])
             rows = []
         for number, (protocol, file, wanted) in enumerate(checks, 1):
             result = results.setdefault(protocol, corpus.Result(self.name, protocol, why=EXPLAINED.get(self.name, '')))

@@ -129,9 +129,8 @@ def main():
         sys.exit(77)
     captures = [(path, str(path.relative_to(root))) for path in corpus.captures()]
     captures = [(path, name) for path, name in captures if corpus.chosen(name, options) and worth_asking(path)]
-    results = []
-    for found in corpus.in_parallel(lambda pair: judge(options.weir, *pair), captures):
-        results += [r for r in found if options.protocol in (None, r.protocol)]
+    results = [r for r in corpus.judged(lambda pair: judge(options.weir, *pair), captures)
+               if options.protocol in (None, r.protocol, 'crash')]
     print(f'{len(captures)} captures asked')
     corpus.finish(results, options, 'flows')
 

@@ -56,9 +56,8 @@ def main():
     root = corpus.folder('ja4')
     pairs = [(root / 'pcap' / path.name.removesuffix('.json'), path)
              for path in sorted((root / 'python/test/testdata').glob('*.json')) if corpus.chosen(path.name, options)]
-    results = []
-    for found in corpus.in_parallel(lambda pair: judge(options.weir, *pair), pairs):
-        results += [r for r in found if options.protocol in (None, r.protocol)]
+    results = [r for r in corpus.judged(lambda pair: judge(options.weir, *pair), pairs)
+               if options.protocol in (None, r.protocol)]
     corpus.finish(results, options, 'flows')
 
 

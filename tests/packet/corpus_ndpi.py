@@ -94,7 +94,7 @@ def compare(weir, capture, result):
     """(faults, flows, [(flow, our name, its name)])"""
     try:
         done = eve.replay(weir, capture, keep=True)
-    except eve.Refused as refused:
+    except (eve.Refused, eve.Crashed) as refused:
         return [str(refused)], 0, []
     faults, summary = [], done.summary
     if summary['received'] != summary['sent'] + sum(summary['dropped'].values()) + summary['held']:

@@ -12,6 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'support'))
 import corpus_fingerprints  # noqa: E402
 import eve  # noqa: E402
+import packets  # noqa: E402
 
 # eve.json is the file that lies beside the capture
 WEIR = '''#!/usr/bin/python3
@@ -157,10 +158,44 @@ def ja4_by_hand():
     expect('JA4 in QUIC', corpus_fingerprints.ja4(hello, True), 'q13d1516h2_8daaf6152771_e5627efa2ab1')
 
 
+# one event a direction, with what its stream says: read by sequence numbers, or (careless) of its first segment
+READER = '''#!/usr/bin/python3
+import json, pathlib, sys
+sys.path.insert(0, {support!r})
+import resegment
+streams, first = {{}}, {{}}
+link, frames = resegment.read(pathlib.Path(sys.argv[2]).read_bytes())
+for segment in filter(None, (resegment.segment_of(link, frame) for frame in frames)):
+    data = segment.frame.data[segment.payload:segment.payload + segment.size]
+    place = segment.seq - first.setdefault(segment.key, segment.seq) + 2**31 & 0xffffffff
+    if not {careless} or segment.key not in streams:
+        streams.setdefault(segment.key, {{}}).update(enumerate(([byte] for byte in data), place))
+out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1]) / 'eve.json'
+out.write_text(''.join(json.dumps({{'event_type': 'http', 'src_port': key[-2] * 256 + key[-1], 'src_ip': '10.0.0.1',
+    'said': b''.join(bytes(parts[at]) for at in sorted(parts)).hex()}}) + chr(10) for key, parts in streams.items()))
+print('{{}}')
+'''
+
+
+def differential(folder):
+    corpus = Corpus(folder, 'corpus_differential.py')
+    frames = []
+    for client, server, tags in (('10.0.0.1', '10.0.0.2', ()), ('2001:db8::1', '2001:db8::2', ((0x8100, 7),))):
+        talk = packets.Conversation(client, server, 1000, 80, tags, isn=(0xfffffff0 - 4096, 9))
+        frames += talk.open() + talk.say(True, bytes(range(256)) * 20) + talk.say(False, b'fine' * 700) + talk.close()
+    corpus.file('corpus/a.pcap', '')
+    packets.write_pcap(corpus.folder / 'corpus/a.pcap', frames)
+    for careless, wanted in ((False, (0, '2 of 2 variants')), (True, (1, '0 of 2 variants'))):
+        corpus.file('weir', READER.format(support=str(HERE.parent / 'support'), careless=careless))
+        code, score, said = corpus.run()
+        expect(f'careless: {careless}', (code, score), wanted)
+        expect(f'disorder is told, careless: {careless}', '[disordered] 0 of 1' in said, careless)
+
+
 def main():
     paths()
     ja4_by_hand()
-    for check in (suricata_verify, zeek, ja4):
+    for check in (suricata_verify, zeek, ja4, differential):
         with tempfile.TemporaryDirectory() as folder:
             check(folder)
     print('\n'.join(failures) or 'as expected')

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Zeek's logs of its own traces against our events. corpus_zeek.py WEIR [--protocol ldap] [--test NAME] [-v] [--write]
 
-The table of fields is zeek_fields.py. A line of a log is compared with the event of its flow that agrees with it best,
-each event with one line; each field that Zeek sets counts. Lines of flows that the capture has not are left out (some of
-Zeek's tests read several captures). Needs WEIR_CORPUS."""
+The table of fields is zeek_fields.py. A line of a log is compared with the event of its flow that agrees with it
+best, each event with one line; each field that Zeek sets counts. Lines of flows that the capture has not are left out
+(some of Zeek's tests read several captures). Needs WEIR_CORPUS."""
 import collections
 import csv
 import pathlib
@@ -140,9 +140,7 @@ def main():
     root = corpus.folder('zeek-traces')
     with open(root / 'trace_to_baseline.csv', newline='', encoding='utf-8') as file:
         tests = [row for row in csv.DictReader(file) if corpus.chosen(row['zeek_btest'], options)]
-    results = []
-    for found in corpus.in_parallel(lambda row: judge(options.weir, root, row, options), tests):
-        results += [result for result in found if result.total or result.told]
+    results = corpus.judged(lambda row: judge(options.weir, root, row, options), tests)
     corpus.finish(results, options, 'fields')
 
 

@@ -69,7 +69,7 @@ def main():
     try:
         done = eve.replay(weir, case / 'in.pcap', rules if rules.exists() else None, expect.get('mode', 'enforce'),
                           [*words, *expect.get('arguments', [])], keep=True)
-    except eve.Refused as refused:
+    except (eve.Refused, eve.Crashed) as refused:
         sys.exit(f'weir replay: {refused}')
     summary = done.summary
     print(json.dumps(summary))

@@ -13,6 +13,8 @@ import os
 import pathlib
 import sys
 
+import eve
+
 WORKERS = 2
 
 
@@ -67,6 +69,16 @@ def chosen(name, options):
     return not options.test or any(part in name for part in options.test)
 
 
+def judged(judge, items):
+    """All results of judge(item); a crash is one that fails."""
+    def careful(item):
+        try:
+            return judge(item)
+        except eve.Crashed as crash:
+            return [Result(str(crash).split(':', 1)[0], 'crash', 0, 1, [str(crash)])]
+    return [result for found in in_parallel(careful, items) for result in found]
+
+
 def in_parallel(work, items):
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         yield from pool.map(work, items)
@@ -107,16 +119,16 @@ def baseline(options):
     return json.loads(options.baseline.read_text()) if options.baseline.exists() else {'passed': {}, 'tests': []}
 
 
-def finish(results, options, unit='checks', floor=None):
-    """Tells, compares with the baseline or renews it, and ends the program. floor: least share passed, of all."""
+def finish(results, options, unit='checks', strict=False):
+    """Tells, compares with the baseline or renews it, and ends the program. strict: no baseline, all must pass."""
     everything = not options.protocol and not options.test
     counts = tallied(results)
     for result in results:
-        if result.told and (options.verbose or (result.why and result.passed < result.total)):
+        if result.told and (options.verbose or result.protocol == 'crash' or result.why):
             reason = f' (not scored: {result.why})' if result.why else ''
             print(f'{result.test} [{result.protocol}] {result.passed} of {result.total}{reason}')
             print(''.join(f'    {line}\n' for line in result.told), end='')
-    if options.write:
+    if options.write and not strict:
         if not everything:
             sys.exit('--write needs the whole run')
         kept = {'passed': {name: passed for name, (passed, _) in counts.items() if passed}, 'tests': passing(results)}
@@ -127,9 +139,11 @@ def finish(results, options, unit='checks', floor=None):
     whole = {result.test for result in results if result.total and not result.why}
     print(f'{passed} of {total} {unit} ({passed / max(1, total):.2%}); {len(passing(results))} of {len(whole)} tests '
           'pass whole')
-    faults = lost(results, baseline(options), everything)
-    if floor and everything and passed < floor * total:
-        faults.append(f'{passed / max(1, total):.2%} of {unit} passed, at least {floor:.0%} must')
+    faults = [f'{result.test} crashed' for result in results if result.protocol == 'crash']
+    if strict:
+        faults += [f'{total - passed} of {total} {unit}'] if passed < total else []
+    else:
+        faults += lost(results, baseline(options), everything)
     for fault in faults:
-        print(f'LOST  {fault}')
+        print(f'FAILED  {fault}')
     sys.exit(1 if faults or not total else 0)

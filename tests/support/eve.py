@@ -20,7 +20,11 @@ OPERATORS = {
 
 
 class Refused(Exception):
-    """`weir replay` did not end well."""
+    """`weir replay` did not end well, and said why."""
+
+
+class Crashed(Exception):
+    """`weir replay` was ended by a signal, or not at all: always worth a look."""
 
 
 @dataclasses.dataclass
@@ -31,7 +35,7 @@ class Replay:
 
 
 def replay(weir, capture, rules=None, mode='tap', arguments=(), keep=False):
-    """keep: what left, too. Raises Refused where the exit code is not 0."""
+    """keep: what left, too. Raises where the exit code is not 0."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder)
         words = [weir, 'replay', capture, '--mode', mode, '--json', '--out', out, *arguments]
@@ -40,7 +44,9 @@ def replay(weir, capture, rules=None, mode='tap', arguments=(), keep=False):
         try:
             done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300, check=False)
         except subprocess.TimeoutExpired:
-            raise Refused('no end after 300 s') from None
+            raise Crashed(f'{capture}: no end after 300 s') from None
+        if done.returncode < 0:
+            raise Crashed(f'{capture}: ended by signal {-done.returncode}: {done.stderr.strip()[-300:]}')
         if done.returncode:
             raise Refused(f'exit code {done.returncode}: {done.stderr.strip()[-300:]}')
         lines = (out / 'eve.json').read_text().splitlines()

@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent / 'support'))
 import corpus_fingerprints  # noqa: E402
 import eve  # noqa: E402
 import packets  # noqa: E402
+import zeek_fields  # noqa: E402
 
 # eve.json is the file that lies beside the capture
 WEIR = '''#!/usr/bin/python3
@@ -101,6 +102,31 @@ checks:
     expect('what differs is told', 'dns.id: we "7", they 7' in said, True)
     corpus.file(f'{capture}.eve', 'refused')
     expect('refused', corpus.run()[0], 1)
+
+
+def zeek_words():
+    """Zeek's word and ours for the same thing, and for another: the comparisons of zeek_fields.py."""
+    fields = {f'{log}.{name}': field for log, spec in zeek_fields.LOGS.items() for name, field in spec.fields.items()}
+    for field, theirs, right, wrong in (
+            ('kerberos.error_msg', 'CLIENT_NOT_FOUND', 'KDC_ERR_C_PRINCIPAL_UNKNOWN', 'KDC_ERR_S_PRINCIPAL_UNKNOWN'),
+            ('kerberos.till', '1421708099.000000', '2015-01-19T22:54:59', '2015-01-19T22:55:00'),
+            ('kerberos.success', 'T', True, 'T'), ('kerberos.cipher', 'aes256-cts-hmac-sha1-96',
+                                                   'AES256_CTS_HMAC_SHA1_96', 'AES128_CTS_HMAC_SHA1_96'),
+            ('ldap_search.scope', 'tree', 2, 1), ('ldap_search.deref_aliases', 'always', 3, 0),
+            ('ldap.result', 'invalid credentials', 'invalid_credentials', 'success'),
+            ('ldap.message_id', '7', 7, '7'), ('ldap.object', '1.3.6 (whoami)', '1.3.6', '1.3'),
+            ('rdp.client_channels', 'rdpdr,rdpsnd', ['rdpsnd', 'rdpdr'], ['rdpdr']),
+            ('rdp.keyboard_layout', 'English - United States', 'en-US', 'en-GB'),
+            ('rdp.requested_color_depth', '16bit', 16, 32),
+            ('rdp.result', 'SSL_NOT_ALLOWED_BY_SERVER', 'ssl not allowed by server', 'Success'),
+            ('x509.certificate.serial', '0100000001', '01:00:00:00:01', '01:00:00:00:02'),
+            ('x509.certificate.subject', 'L=TURNBKL+CN=SERVR', 'CN=SERVR, L=TURNBKL', 'CN=SERVR'),
+            ('smb_files.times.created', '1403193211.405449', 1403193211, 1403193212),
+            ('smb_files.times.created', '1403193211.405449', 1403193211.405449, 1403193211.4),
+            ('smb_mapping.share_type', 'DISK', 'FILE', 'PIPE'),
+            ('smb_cmd.status', 'OBJECT_NAME_NOT_FOUND', 'STATUS_OBJECT_NAME_NOT_FOUND', 'STATUS_SUCCESS')):
+        agrees = fields[field][1]
+        expect(f'{field} {theirs} {right} {wrong}', (agrees(theirs, right), agrees(theirs, wrong)), (True, False))
 
 
 def zeek(folder):
@@ -195,6 +221,7 @@ def differential(folder):
 def main():
     paths()
     ja4_by_hand()
+    zeek_words()
     for check in (suricata_verify, zeek, ja4, differential):
         with tempfile.TemporaryDirectory() as folder:
             check(folder)

@@ -23,6 +23,10 @@ def text(theirs, ours):
     return str(ours) == theirs
 
 
+def beginning(theirs, ours):
+    return str(ours).startswith(theirs)
+
+
 def folded(theirs, ours):
     """Words, whatever joins them and however they are written: SASL bind in progress = sasl_bind_in_progress."""
     def plain(words):
@@ -152,6 +156,14 @@ def ldap_entries(row):
     return sum(r.get('operation') == 'search_result_entry' for r in row['ldap'].get('responses', []))
 
 
+def ldap_filter(row):
+    """As text; presence alone may be written as Suricata does, with a type."""
+    found = eve.value_of(row, 'ldap.request.search_request.filter')
+    if isinstance(found, dict):
+        return found.get('text', f'({found.get("value")}=*)' if found.get('type') == 'present' else eve.MISSING)
+    return found
+
+
 def file_action(row):
     if eve.value_of(row, 'smb.rename') is not eve.MISSING:
         return 'SMB::FILE_RENAME'
@@ -227,7 +239,7 @@ LOGS = {
         'result_count': (('ldap.response_count', ldap_entries), number),
         'result': (ldap_response('result_code'), folded),
         'diagnostic_message': (ldap_response('message'), text),
-        'filter': ((SEARCH + 'filter.text', SEARCH + 'filter'), text),
+        'filter': (ldap_filter, text),
         'attributes': ((SEARCH + 'attributes',), among),
     }),
     'ntlm': Log(inside('ntlmssp'), {
@@ -244,7 +256,8 @@ LOGS = {
         'security_protocol': (('rdp.protocol',), folded),
         'client_channels': (('rdp.channels',), among),
         'keyboard_layout': ((CLIENT + 'keyboard_layout',), through({'English - United States': 'en-US'})),
-        'client_build': ((CLIENT + 'build',), through({'RDP 6.0': 'Windows Vista', 'RDP 8.1': 'Windows 8.1'})),
+        'client_build': ((CLIENT + 'build',), through({'RDP 6.0': ('RDP 6.0', 'Windows Vista'),
+                                                       'RDP 8.1': ('RDP 8.1', 'Windows 8.1')}, beginning)),
         'client_name': ((CLIENT + 'client_name',), text),
         'client_dig_product_id': ((CLIENT + 'id',), text),
         'desktop_width': ((CLIENT + 'desktop_width',), number),

@@ -114,8 +114,7 @@ def sample(captures):
 def main():
     options = corpus.arguments(__doc__, [
         ('--all', {'action': 'store_true', 'help': 'every capture'}), ('--keep', {'help': 'a folder'})])
-    root = corpus.folder()
-    captures = [(path, str(path.relative_to(root))) for path in corpus.captures() if has_tcp_data(path)]
+    captures = [(path, name) for path, name in corpus.captures() if has_tcp_data(path)]
     if not options.all and not options.test:
         captures = sample(captures)
     captures = [pair for pair in captures if corpus.chosen(pair[1], options)]

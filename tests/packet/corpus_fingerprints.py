@@ -123,12 +123,11 @@ def judge(weir, capture, name):
 
 def main():
     options = corpus.arguments(__doc__)
-    root = corpus.folder()
+    corpus.folder()
     if not shutil.which('tshark'):
         print('tshark is not here')
         sys.exit(77)
-    captures = [(path, str(path.relative_to(root))) for path in corpus.captures()]
-    captures = [(path, name) for path, name in captures if corpus.chosen(name, options) and worth_asking(path)]
+    captures = [(path, name) for path, name in corpus.captures() if corpus.chosen(name, options) and worth_asking(path)]
     results = [r for r in corpus.judged(lambda pair: judge(options.weir, *pair), captures)
                if options.protocol in (None, r.protocol, 'crash')]
     print(f'{len(captures)} captures asked')

@@ -4,6 +4,7 @@
 A baseline beside the runner (`corpus_x.baseline.json`) holds what passed when it was last written: per protocol how
 many checks, and the tests that passed whole. A run fails where either got less; `--write` renews it."""
 import argparse
+import atexit
 import collections
 import concurrent.futures
 import dataclasses
@@ -11,7 +12,10 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import sys
+import tempfile
+import zipfile
 
 import eve
 
@@ -53,15 +57,21 @@ def arguments(about, more=()):
     return options
 
 
-def captures(under=''):
-    """Every capture under a folder of the corpus, each content once: [path]"""
-    seen, out = set(), []
-    for path in sorted(folder(under).rglob('*')):
-        if path.suffix in ('.pcap', '.pcapng', '.cap') and path.is_file():
-            mark = hashlib.sha256(path.read_bytes()).digest()
-            if mark not in seen:
-                seen.add(mark)
-                out.append(path)
+def captures():
+    """Every capture of the corpus, each content once: [(path, name)]. Archives are unpacked for as long as we run."""
+    root, seen, out = folder(), set(), []
+    unpacked = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, unpacked, ignore_errors=True)
+    for archive in root.rglob('*.zip'):
+        with zipfile.ZipFile(archive) as members:
+            members.extractall(pathlib.Path(unpacked) / archive.relative_to(root))
+    for base in (root, pathlib.Path(unpacked)):
+        for path in sorted(base.rglob('*')):
+            if path.suffix in ('.pcap', '.pcapng', '.cap') and path.is_file():
+                mark = hashlib.sha256(path.read_bytes()).digest()
+                if mark not in seen:
+                    seen.add(mark)
+                    out.append((path, str(path.relative_to(base))))
     return out
 
 

@@ -366,11 +366,11 @@ Probe DnsParser::probe(const ProbeInput& in) noexcept {
     if (message.size() < 2 + kHeaderBytes) return kPerhaps;
     whole = message.size() >= length + 2;
     message = message.subspan(2, std::min(length, message.size() - 2));
-    if (!whole && !known_port) return message.size() < 512 ? kPerhaps : kNotMine;
+    if (!known_port && length > 512) return kNotMine;
+    if (!whole && !known_port) return in.whole ? kNotMine : kPerhaps;
   }
   if (message.size() < kHeaderBytes) return kNotMine;
-  const bool plausible =
-      known_port ? (message[2] >> 3 & 0xf) <= 6 && message[4] == 0 : is_message(message, whole);
+  const bool plausible = known_port ? message[4] == 0 : is_message(message, whole);
   if (!plausible) return kNotMine;
   const bool response = (message[2] & 0x80) != 0;
   if (in.has_port(kMdnsPort)) return kMine;  // everyone is both
@@ -395,6 +395,8 @@ Step DnsParser::parse(const Input& in, Output& out) noexcept {
   const bool good = write_message(facts, message, messages_++);
   out.tell(kind, facts, Ends::kSenderFirst);
   if (!good) out.violation(kind, "MALFORMED_DATA");
+  constexpr unsigned kOpcodesMax = 6;  // RFC 8490 section 5
+  if ((message[2] >> 3 & 15u) > kOpcodesMax) out.violation(kind, "invalid_opcode");
   return Step::consumed(used);
 }
 

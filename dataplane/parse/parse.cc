@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint32_t kNoBuffer = 0xffffffff;
 constexpr size_t kProbeBytesMax = 2048;  // both ways: who is not known by then stays unknown
-constexpr unsigned kProbeTriesMax = 16;  // packets
 constexpr unsigned kProbeDatagramsMax = 4;
 constexpr unsigned kEvictLook = 64;
 constexpr unsigned kTurnsMax = 4;
@@ -259,9 +258,12 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
   in.bytes =
       p.held != 0 ? std::span<const uint8_t>(pool_->buffer(p.buffer) + p.begin, p.held) : bytes;
   if (in.bytes.empty()) return false;
+  // However it is cut, a probe never sees more than this, so that it answers the same.
+  const bool all_of_it = in.bytes.size() <= kProbeBytesMax;
+  in.bytes = in.bytes.first(std::min(in.bytes.size(), kProbeBytesMax));
   const Endpoints ends = endpoints_of(f);
   in.from_initiator = direction == 0;
-  in.whole = a.whole;
+  in.whole = a.whole && all_of_it;
   in.initiator_port = ends.src_port;
   in.responder_port = ends.dst_port;
   in.transport = transport_of(f);
@@ -275,8 +277,8 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
     if (answer.likelihood == Likelihood::kCertain) found = i;
   }
   if (found == kNoParser) {
-    const bool enough = ++s.tries >= (a.datagram ? kProbeDatagramsMax : kProbeTriesMax) ||
-                        s.pending[0].held + s.pending[1].held + bytes.size() > kProbeBytesMax;
+    const size_t held = s.pending[0].held + s.pending[1].held + (p.held == 0 ? bytes.size() : 0);
+    const bool enough = a.datagram ? ++s.tries >= kProbeDatagramsMax : held >= kProbeBytesMax;
     if (s.candidates == 0 || enough) {
       settle(f);
     } else if (!a.datagram && p.held == 0 && !keep(s, direction, bytes)) {

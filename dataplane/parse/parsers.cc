@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/parsers.h"
 
+#include "dataplane/parse/datagram.h"
 #include "dataplane/parse/dns.h"
+#include "dataplane/parse/industrial.h"
+#include "dataplane/parse/mqtt.h"
+#include "dataplane/parse/sip.h"
+#include "dataplane/parse/sql.h"
 
 namespace weir::parse {
 
 namespace {
 
+// clang-format off: one a line
 constexpr Parser kParsers[] = {
-    parser_of<DnsParser>(),
+    parser_of<NbnsParser>(),   parser_of<DnsParser>(),   parser_of<DhcpParser>(),
+    parser_of<RadiusParser>(), parser_of<TftpParser>(),  parser_of<NtpParser>(),
+    parser_of<SipParser>(),    parser_of<MysqlParser>(), parser_of<PgsqlParser>(),
+    parser_of<MssqlParser>(),  parser_of<MqttParser>(),  parser_of<ModbusParser>(),
+    parser_of<Dnp3Parser>(),
 };
+// clang-format on
 static_assert(std::size(kParsers) <= kParsersMax);
 
 }  // namespace

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/parse/sip.h"
+
+#include "dataplane/parse/cursor.h"
+
+namespace weir::parse {
+
+namespace {
+
+constexpr std::string_view kMethods[] = {"INVITE",  "ACK",   "BYE",       "CANCEL", "REGISTER",
+                                         "OPTIONS", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH",
+                                         "INFO",    "REFER", "MESSAGE",   "UPDATE"};
+constexpr size_t kLineMax = 4096;  // a first line that is longer is none
+constexpr unsigned kHeadersMax = 128;
+
+struct FirstLine {
+  Bytes method, uri, version, code, reason;
+  bool request = false;
+};
+
+Bytes word(Bytes& line) noexcept {
+  const auto blank = std::find(line.begin(), line.end(), uint8_t{' '});
+  const auto n = static_cast<size_t>(blank - line.begin());
+  const Bytes first = line.first(n);
+  line = line.subspan(std::min(line.size(), n + 1));
+  return first;
+}
+
+bool read_first_line(Bytes line, FirstLine& f) noexcept {
+  Bytes first = word(line);
+  f.request = !starts_with(first, "SIP/");
+  if (f.request) {
+    f.method = first;
+    f.uri = word(line);
+    f.version = line;
+    return std::find(std::begin(kMethods), std::end(kMethods), as_text(first)) !=
+               std::end(kMethods) &&
+           starts_with(f.version, "SIP/");
+  }
+  f.version = first;
+  f.code = word(line);
+  f.reason = line;
+  return f.code.size() == 3;
+}
+
+struct HeaderFact {
+  std::string_view name, compact;  // RFC 3261 section 7.3.3
+  Fact fact;
+};
+constexpr HeaderFact kHeaders[] = {{"from", "f", Fact::kSipFrom},
+                                   {"to", "t", Fact::kSipTo},
+                                   {"user-agent", "", Fact::kSipUserAgent},
+                                   {"call-id", "i", Fact::kSipCallId}};
+
+bool is_header(Bytes name, std::string_view full, std::string_view compact) noexcept {
+  return equal_ignoring_case(name, full) ||
+         (!compact.empty() && equal_ignoring_case(name, compact));
+}
+
+// The end of the header part, with the empty line; 0: it is not all there.
+size_t head_bytes(Bytes bytes, size_t seen) noexcept {
+  const std::string_view text = as_text(bytes);
+  const size_t at = text.find("\r\n\r\n", seen > 3 ? seen - 3 : 0);
+  return at == std::string_view::npos ? 0 : at + 4;
+}
+
+}  // namespace
+
+Probe SipParser::probe(const ProbeInput& in) noexcept {
+  Bytes line;
+  size_t used = 0;
+  if (!next_line(in.bytes, 0, line, used)) {
+    if (in.whole || in.bytes.size() > kLineMax) return kNotMine;
+    if (could_start_with(in.bytes, "SIP/2.0 ")) return kPerhaps;
+    for (const std::string_view m : kMethods) {
+      if (could_start_with(in.bytes, m)) return kPerhaps;
+    }
+    return kNotMine;
+  }
+  FirstLine first;
+  if (!read_first_line(line, first)) return kNotMine;
+  return first.request ? kMineFromClient : kMineFromServer;
+}
+
+Step SipParser::parse(const Input& in, Output& out) noexcept {
+  if (!in.datagram && in.bytes.size() >= 2 && in.bytes[0] == '\r' && in.bytes[1] == '\n') {
+    return Step::consumed(2);  // keep-alive, RFC 5626 section 3.5.1
+  }
+  size_t head = head_bytes(in.bytes, in.seen);
+  if (head == 0) {
+    if (!in.whole) return Step::need();
+    head = in.bytes.size();
+  }
+  Bytes rest = in.bytes.first(head), line;
+  size_t used = 0;
+  FirstLine first;
+  if (!next_line(rest, 0, line, used) || !read_first_line(line, first)) {
+    if (in.datagram) {
+      out.violation(kKind, "invalid_data");
+      return Step::consumed(in.bytes.size());
+    }
+    return Step::malformed("invalid_data");
+  }
+  FactWriter& facts = out.fresh();
+  if (first.request) {
+    facts.text(Fact::kSipMethod, first.method);
+    facts.text(Fact::kSipUri, first.uri);
+    facts.text(Fact::kSipVersion, first.version);
+    facts.text(Fact::kSipRequestLine, line);
+  } else {
+    facts.text(Fact::kSipVersion, first.version);
+    facts.text(Fact::kSipCode, first.code);
+    facts.text(Fact::kSipReason, first.reason);
+    facts.text(Fact::kSipResponseLine, line);
+  }
+  uint64_t body = 0;
+  for (unsigned n = 0; n < kHeadersMax; ++n) {
+    rest = rest.subspan(used);
+    if (!next_line(rest, 0, line, used) || line.empty()) break;
+    const auto colon = static_cast<size_t>(std::find(line.begin(), line.end(), ':') - line.begin());
+    if (colon == line.size()) continue;
+    const Bytes name = trimmed(line.first(colon)), value = trimmed(line.subspan(colon + 1));
+    for (const HeaderFact& h : kHeaders) {
+      if (is_header(name, h.name, h.compact)) facts.text(h.fact, value);
+    }
+    if (is_header(name, "content-length", "l") && !read_decimal(value, body)) body = 0;
+  }
+  out.tell(kKind, facts);
+  constexpr uint64_t kBodyMax = 1 << 20;
+  return Step::consumed(in.datagram ? in.bytes.size() : head + std::min(body, kBodyMax));
+}
+
+}  // namespace weir::parse

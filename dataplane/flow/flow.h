@@ -40,6 +40,7 @@ enum FlowFlag : uint16_t {
   kClassifiedOnce = 1u << 9,  // classify: kClassified was told
   kNoAnswerTold = 1u << 10,   // track
   kDeepEnough = 1u << 11,     // match: inspected to its depth; << 1: from the responder
+  kWantsParse = 1u << 13,     // parse
 };
 
 constexpr uint32_t kNoFlow = 0xffffffff, kNoSlot = 0xffffffff;
@@ -62,7 +63,6 @@ struct alignas(64) Flow {
   uint32_t classify_slot = kNoSlot;  // classify
   uint16_t app_master = 0, app = 0;  // classify
   uint32_t fin_seen = 0;             // bit per direction
-  uint32_t reserved2 = 0;
 };
 static_assert(sizeof(Flow) == 128);
 

@@ -19,7 +19,7 @@ namespace weir {
 namespace {
 
 // The shared layout, pinned. A change here is a new kSegmentVersion.
-static_assert(sizeof(Settings) == 10136 && sizeof(SegmentHeader) == 12032);
+static_assert(sizeof(Settings) == 10144 && sizeof(SegmentHeader) == 12032);
 static_assert(sizeof(RuleSlot) == 320);
 static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11648);
 static_assert(sizeof(WorkerShare) == 9'285'248);

@@ -86,6 +86,12 @@ struct FragmentSettings {
   TimeNs timeout_ns = 60 * kNsPerSecond;  // no receiver keeps them longer (RFC 1122 3.3.2)
 };
 
+// TCP streams that are looked into, per worker.
+struct StreamSettings {
+  uint32_t megabytes = 64;             // for bytes that are not acknowledged or came early
+  uint32_t direction_kilobytes = 256;  // most of it that one direction of a flow takes
+};
+
 struct Settings {
   uint32_t wires = 0;
   uint32_t workers = 1;
@@ -104,6 +110,7 @@ struct Settings {
   FlowSettings flow;
   InspectSettings inspect;
   FragmentSettings fragments;
+  StreamSettings streams;
   WireSettings wire[kWiresMax];
 };
 

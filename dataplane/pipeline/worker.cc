@@ -3,7 +3,7 @@
 
 #include "dataplane/pipeline/pacing.h"
 #include "dataplane/pipeline/pipeline.h"
-#include "dataplane/pipeline/stream_tails.h"
+#include "dataplane/pipeline/stream_stage.h"
 
 namespace weir {
 
@@ -34,12 +34,12 @@ constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock i
 struct Worker::Burst {
   PacketView packet[kBurstMax];    // written by io
   PacketView view[kBurstMax];      //            defragment: what is inspected in its place
-  Plight plight[kBurstMax];        //            defragment, match_burst
+  Plight plight[kBurstMax];        //            defragment, look_into
   Headers headers[kBurstMax];      //            decode
   Tracked tracked[kBurstMax];      //            track
   bool stopped[kBurstMax];         //            judge
   bool became_known[kBurstMax];    //            classify
-  Inspect inspect[kBurstMax];      //            match_burst
+  Inspect inspect[kBurstMax];      //            look_into
   Hits hits[kBurstMax];            //            match
   Decision decision[kBurstMax];    //            judge, decide
   bool held[kBurstMax];            //            hold
@@ -69,7 +69,7 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
       burst_(std::make_unique<Burst>()),
       pacing_(std::make_unique<Pacing>()),
-      tails_(std::make_unique<StreamTails>()) {
+      streams_(std::make_unique<StreamStage>(settings_)) {
   look_at_control();
   share_.stats.flow_table_bytes.set(FlowTable::bytes_for(settings_.flow.flows_max));
   share_.stats.verdict_table_bytes.set(Verdicts::bytes_for(settings_.verdicts_max));
@@ -97,7 +97,7 @@ Worker::Memory Worker::memory_for(const Settings& s) noexcept {
   return {.flow_table = FlowTable::bytes_for(s.flow.flows_max),
           .verdicts = Verdicts::bytes_for(s.verdicts_max),
           .fragments = Defragmenter::bytes_for(s.fragments),
-          .stream_tails = StreamTails::bytes(),
+          .streams = Reassembler::bytes_for(s.streams, s.flow.flows_max),
           .classifier = Classifier::bytes_for(s.inspect)};
 }
 
@@ -151,8 +151,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
       track({b.packet + from, to - from}, {b.headers + from, to - from}, wire.index, flows_,
             track_stats_, {b.tracked + from, to - from}, b.ended);
   for (size_t i = 0; i < t.ended; ++i) {
-    EndedFlow& e = b.ended[i];
-    end_flow(e.flow, e.cold, e.why, b.packet[from].time_ns);
+    end_flow(b.ended[i], b.packet[from].time_ns);
   }
   const size_t n = t.packets;
   const std::span<const PacketView> packets(b.view + from, n);
@@ -165,7 +164,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   budget_.begin();
   classifier_->classify(packets, headers, tracked, {b.stopped + from, n}, flows_, budget_,
                         became_known);
-  match_burst(from, n, rules, wire);
+  look_into(from, n, rules, wire);
   const std::span<const Hits> hits(b.hits + from, n);
   verdicts_.decide(packets, tracked, became_known, hits, {b.plight + from, n}, rules,
                    settings_.wire[wire.index], flows_, decisions);
@@ -204,45 +203,33 @@ void Worker::defragment(const WorkerWire& wire, size_t i) {
   }
 }
 
-// Whether rules look at packet i; if so it counts against its flow's depth.
-bool Worker::wants_match(size_t i, const WorkerWire& wire) {
+// Whether rules look at what is in t's packet.
+bool Worker::wants_match(const Tracked& t) {
+  if (t.flow == nullptr) return true;
+  Flow& f = *t.flow;
+  if ((f.flags & kWantsMatch) == 0) return false;
+  const unsigned deep = unsigned{kDeepEnough} << t.direction;
+  const bool was_deep = (f.flags & deep) != 0;
+  const bool wanted = depth_.wants(flows_, t);
+  if ((f.flags & deep) != 0) streams_->follow_depth(f, t, was_deep, wanted);
+  return wanted;
+}
+
+// Whether its receiver takes packet i, as far as checksums tell.
+bool Worker::is_sound(size_t i, const WorkerWire& wire) {
   Burst& b = *burst_;
-  const Tracked& t = b.tracked[i];
-  const Headers& h = b.headers[i];
-  if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return false;
-  if (b.plight[i].refused != Reason::kNone) return false;
-  if (t.flow != nullptr) {
-    if ((t.flow->flags & kWantsMatch) == 0) return false;
-    if (!depth_.wants(flows_, t, h.payload_bytes)) return false;
-  }
   if (settings_.inspect.verify_checksums == 0) return true;
-  const Anomaly wrong = checksum_anomaly(b.view[i], h);
+  const Anomaly wrong = checksum_anomaly(b.view[i], b.headers[i]);
   if (wrong == Anomaly::kNone) return true;
-  events_.anomaly(b.view[i], h, wrong, wire.index, packets_seen_ + i + 1);
+  events_.anomaly(b.view[i], b.headers[i], wrong, wire.index, packets_seen_ + i + 1);
   return false;
 }
 
-// Packet i behind what came before it in its stream. One at a time: the next may need its bytes.
-void Worker::match_one(size_t i, const LoadedRules& rules, MatchCounts& counts) {
+// What is in the packets, one after the other: each is put into its stream, and what that adds is
+// good until the next one is.
+void Worker::look_into(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
   Burst& b = *burst_;
-  const Headers& h = b.headers[i];
-  const Tracked& t = b.tracked[i];
-  const bool tcp = t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4);
-  const bool stream = tcp && (h.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
-  std::span<const uint8_t> before;
-  if (stream) before = tails_->before(*t.flow, flows_.cold(t.index), t.direction, h);
-  const MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules,
-                                rules.matcher(index_), budget_, {b.hits + i, 1}, before);
-  if (stream) {
-    tails_->append(*t.flow, flows_.cold(t.index), t.direction, h, payload_of(b.view[i], h));
-  }
-  counts.packets += one.packets;
-  counts.bytes += one.bytes;
-  counts.unscanned += one.unscanned;
-}
-
-void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
-  Burst& b = *burst_;
+  MatchCounts counts;
   for (size_t i = from; i < from + n; ++i) {
     FailCause& cause = b.plight[i].cause;
     if (!b.headers[i].has(kHasIp)) {
@@ -253,31 +240,69 @@ void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const 
       cause = FailCause::kFlowTableFull;
     }
     b.hits[i].count = 0;
-  }
-  if (rules == nullptr) return;
-  bool wanted[kBurstMax];
-  for (size_t i = from; i < from + n; ++i) {
     b.inspect[i] = Inspect::kNo;
-    wanted[i] = wants_match(i, wire);
-    if (!wanted[i]) continue;
-    const Tracked& t = b.tracked[i];
-    b.inspect[i] = Inspect::kFirstOfDirection;
-    if (t.flow == nullptr) continue;
+    look_into_one(i, rules, wire, counts);
+  }
+  share_.stats.inspected_packets.add(counts.packets);
+  share_.stats.inspected_bytes.add(counts.bytes);
+}
+
+void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
+                           MatchCounts& counts) {
+  Burst& b = *burst_;
+  const Headers& h = b.headers[i];
+  const Tracked& t = b.tracked[i];
+  if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
+  if (b.plight[i].refused != Reason::kNone) return;
+  const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;
+  if ((flags & (kHasStream | kWantsMatch | kWantsParse)) == kHasStream) {
+    streams_->release(*t.flow, t.index);
+  }
+  const bool matches = rules != nullptr && wants_match(t);
+  if ((!matches && (flags & kWantsParse) == 0) || !is_sound(i, wire)) return;
+  StreamBytes stream;
+  if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
+    stream = streams_->add(b.view[i], h, t, b.plight[i]);
+  }
+  if (matches) match_one(i, stream, *rules, counts);
+}
+
+// The payload of packet i, joined to what stands before it in its stream, and all that can be read
+// because of it. What is refused or came early is looked at by itself.
+void Worker::match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
+                       MatchCounts& counts) {
+  Burst& b = *burst_;
+  const Headers& h = b.headers[i];
+  const Tracked& t = b.tracked[i];
+  b.inspect[i] = Inspect::kFirstOfDirection;
+  if (t.flow != nullptr) {
     FlowCold& c = flows_.cold(t.index);
     const auto direction = static_cast<uint8_t>(1u << t.direction);
     if ((c.seen_directions & direction) != 0) b.inspect[i] = Inspect::kYes;
     c.seen_directions |= direction;
   }
-  MatchCounts counts;
-  for (size_t i = from; i < from + n; ++i) {
-    if (wanted[i]) match_one(i, *rules, counts);
+  const uint8_t* payload = payload_of(b.view[i], h).data();
+  const uint8_t* bytes = stream.bytes.data();
+  const bool is_own = bytes >= payload && bytes < payload + h.payload_bytes;
+  std::span<const uint8_t> before;
+  if (is_own) {  // what is sent again stands in both
+    const auto again = static_cast<size_t>(bytes - payload);
+    before = stream.before.first(stream.before.size() - std::min(again, stream.before.size()));
   }
-  share_.stats.inspected_packets.add(counts.packets);
-  share_.stats.inspected_bytes.add(counts.bytes);
-  for (size_t i = from; counts.unscanned != 0 && i < from + n; ++i) {
-    const bool missed = wanted[i] && b.inspect[i] == Inspect::kNo;
-    if (missed && b.plight[i].cause == FailCause::kCount) b.plight[i].cause = FailCause::kOverload;
+  Matcher& matcher = rules.matcher(index_);
+  MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules, matcher,
+                          budget_, {b.hits + i, 1}, before);
+  counts.packets += one.packets;
+  counts.bytes += one.bytes;
+  if (!stream.bytes.empty() && !is_own && one.unscanned == 0) {
+    one = match_more(h, stream.bytes, stream.before, rules, matcher, budget_, b.hits[i]);
+    counts.bytes += one.bytes;
   }
+  FailCause& cause = b.plight[i].cause;
+  if (one.unscanned != 0 && cause == FailCause::kCount) cause = FailCause::kOverload;
+  if (t.flow == nullptr) return;
+  const bool in_stream = (t.flow->flags & kHasStream) != 0 && cause != FailCause::kStreamMemoryFull;
+  InspectionDepth::looked_at(flows_, t, in_stream ? stream.bytes.size() : h.payload_bytes);
 }
 
 void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link) {
@@ -433,10 +458,11 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n) {
   share_.stats.bursts.add();
 }
 
-void Worker::end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now) {
-  classifier_->finish(flow);
-  verdicts_.finish(cold);
-  events_.flow_end(flow, cold, why, now);
+void Worker::end_flow(EndedFlow& e, TimeNs now) {
+  classifier_->finish(e.flow);
+  verdicts_.finish(e.cold);
+  streams_->release(e.flow, e.index);
+  events_.flow_end(e.flow, e.cold, e.why, now);
 }
 
 void Worker::keep_house(TimeNs now) {
@@ -456,8 +482,9 @@ void Worker::keep_house(TimeNs now) {
       kSweepPerPoll, now,
       [&](uint32_t i) {
         const bool closed = flows_.flow(i).state == FlowState::kClosed;
-        end_flow(flows_.flow(i), flows_.cold(i), closed ? EndReason::kClosed : EndReason::kTimeout,
-                 now);
+        EndedFlow e{flows_.flow(i), flows_.cold(i),
+                    closed ? EndReason::kClosed : EndReason::kTimeout, i};
+        end_flow(e, now);
         ++track_stats_.ended;
       },
       [&](uint32_t i) {
@@ -494,7 +521,9 @@ bool Worker::finish(TimeNs now, uint32_t flows_max) {
     Flow& f = flows_.flow(finish_at_);
     if (f.id == 0) continue;
     const bool closed = f.state == FlowState::kClosed;
-    end_flow(f, flows_.cold(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown, now);
+    EndedFlow e{f, flows_.cold(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown,
+                finish_at_};
+    end_flow(e, now);
     flows_.erase(finish_at_);
     ++track_stats_.ended;
     ++told;
@@ -514,6 +543,7 @@ void Worker::publish_stats() {
   s.classified_packets.set(classifier_->stats().packets);
   s.classify_flows.set(classifier_->stats().active);
   s.classify_refused_full.set(classifier_->stats().refused_full);
+  streams_->publish(s);
   s.verdicts_standing.set(verdicts_.standing());
   s.verdicts_installed.set(verdicts_.installed());
   s.verdicts_expired.set(verdicts_.expired());

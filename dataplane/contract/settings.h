@@ -92,6 +92,11 @@ struct StreamSettings {
   uint32_t direction_kilobytes = 256;  // most of it that one direction of a flow takes
 };
 
+struct ParseSettings {
+  uint32_t flows_max = 8192;  // protocol parsers at work at a time, per worker (8 KiB each)
+  uint32_t buffers = 1024;    // messages being put together, per worker (32 KiB each)
+};
+
 struct Settings {
   uint32_t wires = 0;
   uint32_t workers = 1;
@@ -111,6 +116,9 @@ struct Settings {
   InspectSettings inspect;
   FragmentSettings fragments;
   StreamSettings streams;
+  ParseSettings parse;
+  uint32_t evidence_per_second = 1000;  // events told per client and kind before they are counted
+  uint32_t reserved2 = 0;
   WireSettings wire[kWiresMax];
 };
 

@@ -44,6 +44,8 @@ struct alignas(64) StatsPage {
   Counter streams_held, stream_bytes_held;  // gauges: flows that hold bytes, and how many
   Counter stream_gaps, stream_conflicts, stream_refused_full;
   Counter inspected_bytes, inspected_packets, rule_hits;
+  Counter evidence_events, evidence_lost;  // stated by parsers; not told: the ring was full
+  Counter parse_flows, parse_malformed, parse_evicted, parse_no_buffer, parse_gaps;
   Counter verdicts_standing, verdicts_installed, verdicts_expired, verdicts_refused;
   Counter verdict_table_bytes;
   Counter rule_image_generation;  // the one this worker uses

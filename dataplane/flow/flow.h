@@ -40,7 +40,7 @@ enum FlowFlag : uint16_t {
   kClassifiedOnce = 1u << 9,  // classify: kClassified was told
   kNoAnswerTold = 1u << 10,   // track
   kDeepEnough = 1u << 11,     // match: inspected to its depth; << 1: from the responder
-  kWantsParse = 1u << 13,     // parse
+  kWantsParse = 1u << 13,     // cleared by parse
   kHasStream = 1u << 14,      // reassemble: its state for this flow is set up
   kStreamWindow = 1u << 15,   // match: it looks at a window past its depth
 };
@@ -55,7 +55,7 @@ struct alignas(64) Flow {
   FlowState state = FlowState::kNew;
   uint8_t side = 0;           // Side of the initiator
   uint8_t tcp_flags[2] = {};  // all seen, [0] from the initiator
-  uint16_t reserved = 0;
+  uint8_t protocol = 0;       // parse: EvidenceKind + 1 of what it speaks; 0: not known
   // second line
   uint64_t packets[2] = {};  // [0] from the initiator
   uint64_t bytes[2] = {};
@@ -65,6 +65,7 @@ struct alignas(64) Flow {
   uint32_t classify_slot = kNoSlot;  // classify
   uint16_t app_master = 0, app = 0;  // classify
   uint32_t fin_seen = 0;             // bit per direction
+  uint32_t parse_slot = kNoSlot;     // parse
 };
 static_assert(sizeof(Flow) == 128);
 
@@ -81,7 +82,6 @@ struct alignas(64) FlowCold {
   Action rule_action = Action::kPass;  // decide: what rule_sid does
   uint8_t seen_directions = 0;         // match: bit per direction, first packet was matched
   MacAddress src_mac{}, dst_mac{};     // of the initiator and the responder
-  uint32_t reserved[12] = {};
 };
 static_assert(sizeof(FlowCold) == 128);
 

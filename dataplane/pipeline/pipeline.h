@@ -14,6 +14,7 @@
 #include "dataplane/flow/defragment.h"
 #include "dataplane/flow/stream_bytes.h"
 #include "dataplane/io/io.h"
+#include "dataplane/parse/parse.h"
 #include "dataplane/pipeline/depth.h"
 #include "dataplane/pipeline/published.h"
 
@@ -35,9 +36,9 @@ class Worker {
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
-    uint64_t flow_table, verdicts, fragments, streams, classifier;
+    uint64_t flow_table, verdicts, fragments, streams, classifier, parsers;
     uint64_t total() const noexcept {
-      return flow_table + verdicts + fragments + streams + classifier;
+      return flow_table + verdicts + fragments + streams + classifier + parsers;
     }
   };
   static Memory memory_for(const Settings& settings) noexcept;
@@ -68,6 +69,7 @@ class Worker {
   void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
                  MatchCounts& counts);
   void defragment(const WorkerWire& wire, size_t i);
+  void parse_one(size_t i, const StreamBytes& stream);
   bool wants_match(const Tracked& t);
   bool is_sound(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
@@ -94,6 +96,7 @@ class Worker {
   EventWriter events_;
   std::unique_ptr<Classifier> classifier_;
   InspectionDepth depth_;
+  ProtocolParsers parsers_;
   Defragmenter fragments_;
   CycleBudget budget_;
   FailCause plight_ = FailCause::kCount;  // what keeps every packet from being inspected

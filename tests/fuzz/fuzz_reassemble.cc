@@ -14,7 +14,7 @@ using testing::Conversation;
 namespace {
 
 constexpr uint32_t kOrigin = 0xffffff00;  // numbers wrap
-constexpr size_t kSpan = 1 << 20;
+constexpr size_t kSpan = 1 << 19;
 
 // Bytes of one direction by sequence number from kOrigin: what a receiver may have of each.
 struct Wire {

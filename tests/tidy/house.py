@@ -95,5 +95,5 @@ SCRIPT_COLUMNS_MAX = 120   # python, shell, meson, markdown is free
 #   'path': lines of the file        'path:function': lines of the function
 GROWN = {
     'dataplane/contract/event_record.h': 238,  # every record kind, one after the other
-    'dataplane/flow/flow.h': 234,
+    'dataplane/flow/flow.h': 236,
 }

@@ -104,7 +104,7 @@ Result<void> Dataplane::open() {
       static_cast<unsigned long long>(m.flow_table >> 20),
       static_cast<unsigned long long>(s.flow.flows_max),
       static_cast<unsigned long long>(m.verdicts >> 20), s.verdicts_max,
-      static_cast<unsigned long long>((m.fragments + m.stream_tails) >> 20),
+      static_cast<unsigned long long>((m.fragments + m.streams) >> 20),
       static_cast<unsigned long long>(m.classifier >> 20));
   std::fflush(stdout);
   return {};

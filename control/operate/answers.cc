@@ -98,6 +98,13 @@ void write_tables(JsonText& json, const Desk& d) {
   json.field("refused", total(&StatsPage::flows_refused_full));
   json.field("table_bytes", total(&StatsPage::flow_table_bytes));
   json.close();
+  json.open("streams");
+  json.field("held", total(&StatsPage::streams_held));
+  json.field("bytes_held", total(&StatsPage::stream_bytes_held));
+  json.field("gaps", total(&StatsPage::stream_gaps));
+  json.field("conflicts", total(&StatsPage::stream_conflicts));
+  json.field("refused", total(&StatsPage::stream_refused_full));
+  json.close();
   json.open("events");
   json.field("written", total(&StatsPage::events_written));
   json.field("lost", total(&StatsPage::events_lost));

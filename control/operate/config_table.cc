@@ -428,6 +428,12 @@ void add_inspection(std::vector<Row>& rows) {
       "fragments.timeout", "no less than the hosts behind wait for the rest", kNsPerSecond,
       600 * kNsPerSecond, [](Config & c) -> auto& { return c.settings.fragments.timeout_ns; }));
   rows.push_back(whole(
+      "streams.megabytes", "memory for TCP segments, per worker", 1, 65'536,
+      [](Config & c) -> auto& { return c.settings.streams.megabytes; }));
+  rows.push_back(whole(
+      "streams.direction_kilobytes", "most of it for one direction of a connection", 128, 65'536,
+      [](Config & c) -> auto& { return c.settings.streams.direction_kilobytes; }));
+  rows.push_back(whole(
       "parse.flows", "protocol parsers at work at a time, per worker (8 KiB each)", 16, 1'048'576,
       [](Config & c) -> auto& { return c.settings.parse.flows_max; }));
   rows.push_back(whole(

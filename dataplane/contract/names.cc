@@ -39,6 +39,7 @@ std::string_view reason_name(Reason r) noexcept {
                                                 "tx-oversize",
                                                 "port-down",
                                                 "fragment-conflict",
+                                                "stream-conflict",
                                                 "fail-starting",
                                                 "fail-overload",
                                                 "fail-flow-table-full",

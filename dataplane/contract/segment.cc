@@ -19,7 +19,7 @@ namespace weir {
 namespace {
 
 // The shared layout, pinned. A change here is a new kSegmentVersion.
-static_assert(sizeof(Settings) == 10152 && sizeof(SegmentHeader) == 12096);
+static_assert(sizeof(Settings) == 10160 && sizeof(SegmentHeader) == 12096);
 static_assert(sizeof(RuleSlot) == 320);
 static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11712);
 static_assert(sizeof(WorkerShare) == 9'285'312);

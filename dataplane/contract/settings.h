@@ -86,6 +86,12 @@ struct FragmentSettings {
   TimeNs timeout_ns = 60 * kNsPerSecond;  // no receiver keeps them longer (RFC 1122 3.3.2)
 };
 
+// TCP streams that are looked into, per worker.
+struct StreamSettings {
+  uint32_t megabytes = 64;             // for bytes that are not acknowledged or came early
+  uint32_t direction_kilobytes = 256;  // most of it that one direction of a flow takes
+};
+
 struct ParseSettings {
   uint32_t flows_max = 8192;  // protocol parsers at work at a time, per worker (8 KiB each)
   uint32_t buffers = 1024;    // messages being put together, per worker (32 KiB each)
@@ -109,6 +115,7 @@ struct Settings {
   FlowSettings flow;
   InspectSettings inspect;
   FragmentSettings fragments;
+  StreamSettings streams;
   ParseSettings parse;
   uint32_t evidence_per_second = 1000;  // events told per client and kind before they are counted
   uint32_t reserved2 = 0;

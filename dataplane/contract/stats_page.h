@@ -41,6 +41,8 @@ struct alignas(64) StatsPage {
   Counter flows_active, flows_created, flows_ended, flows_refused_full, flows_evicted;
   Counter flow_table_bytes;
   Counter classified_packets, classify_flows, classify_refused_full;
+  Counter streams_held, stream_bytes_held;  // gauges: flows that hold bytes, and how many
+  Counter stream_gaps, stream_conflicts, stream_refused_full;
   Counter inspected_bytes, inspected_packets, rule_hits;
   Counter evidence_events, evidence_lost;  // stated by parsers; not told: the ring was full
   Counter parse_flows, parse_malformed, parse_evicted, parse_no_buffer, parse_gaps;

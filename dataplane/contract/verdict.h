@@ -39,6 +39,7 @@ enum class Reason : uint8_t {
   kTxOversize,        // longer than the outgoing port's MTU allows
   kPortDown,          // the outgoing port has no link
   kFragmentConflict,  // an IP fragment that contradicts one that came before it
+  kStreamConflict,    // a TCP segment that contradicts one that came before it
   kFailStarting,      // this and the next: the wire's fail policy for that cause is `closed`
   kFailOverload,
   kFailFlowTableFull,

@@ -41,6 +41,8 @@ enum FlowFlag : uint16_t {
   kNoAnswerTold = 1u << 10,   // track
   kDeepEnough = 1u << 11,     // match: inspected to its depth; << 1: from the responder
   kWantsParse = 1u << 13,     // cleared by parse
+  kHasStream = 1u << 14,      // reassemble: its state for this flow is set up
+  kStreamWindow = 1u << 15,   // match: it looks at a window past its depth
 };
 
 constexpr uint32_t kNoFlow = 0xffffffff, kNoSlot = 0xffffffff;
@@ -54,7 +56,6 @@ struct alignas(64) Flow {
   uint8_t side = 0;           // Side of the initiator
   uint8_t tcp_flags[2] = {};  // all seen, [0] from the initiator
   uint8_t protocol = 0;       // parse: EvidenceKind + 1 of what it speaks; 0: not known
-  uint8_t reserved = 0;
   // second line
   uint64_t packets[2] = {};  // [0] from the initiator
   uint64_t bytes[2] = {};
@@ -81,7 +82,6 @@ struct alignas(64) FlowCold {
   Action rule_action = Action::kPass;  // decide: what rule_sid does
   uint8_t seen_directions = 0;         // match: bit per direction, first packet was matched
   MacAddress src_mac{}, dst_mac{};     // of the initiator and the responder
-  uint32_t stream_tail[2] = {}, reserved[10] = {};  // match: where last bytes are kept
 };
 static_assert(sizeof(FlowCold) == 128);
 
@@ -96,9 +96,10 @@ enum TrackEvent : uint8_t {
 struct Tracked {
   Flow* flow = nullptr;  // null: not IP, a later fragment, or the table is full
   uint32_t index = kNoFlow;
-  uint32_t quoted = kNoFlow;  // flow that an ICMP error speaks of
-  uint8_t events = 0;         // TrackEvent
-  uint8_t direction = 0;      // 0: from the initiator, 1: from the responder
+  uint32_t quoted = kNoFlow;        // flow that an ICMP error speaks of
+  uint8_t events = 0;               // TrackEvent
+  uint8_t direction = 0;            // 0: from the initiator, 1: from the responder
+  FlowState was = FlowState::kNew;  // before this packet
 };
 
 // A flow that is no longer in the table, as it was.
@@ -106,6 +107,7 @@ struct EndedFlow {
   Flow flow;
   FlowCold cold;
   EndReason why = EndReason::kTimeout;
+  uint32_t index = kNoFlow;
 };
 
 class FlowTable {
@@ -134,8 +136,7 @@ class FlowTable {
   uint64_t impossible() const noexcept { return impossible_; }  // broken invariants survived
   bool is_expired(const Flow& f, TimeNs now) const noexcept;
 
-  // A slot to give up for a new flow: the first of `kEvictLook` after the last look that never got
-  // an answer or is closed. kNoFlow: none of them is.
+  // A slot to give up for a new flow: the first of the next kEvictLook without answer, or closed.
   uint32_t evict_candidate() noexcept;
 
   // Next at most `slots` slots, round and round: expired flows are removed and given to ended(i)
@@ -204,16 +205,13 @@ class FlowTable {
   std::unique_ptr<uint32_t[]> free_;    // stack of free slots
   std::unique_ptr<Waiting[]> waiting_;  // FIFO, capacity_ long
   uint64_t waiting_head_ = 0, waiting_tail_ = 0;
-  uint32_t free_count_;
-  uint32_t size_ = 0;
-  uint32_t high_water_ = 0;  // slots from here on were never used
-  uint32_t sweep_at_ = 0, evict_at_ = 0;
+  uint32_t free_count_, size_ = 0;
+  uint32_t high_water_ = 0, sweep_at_ = 0, evict_at_ = 0;  // high_water_: on from it, never used
   uint64_t impossible_ = 0;
   FlowId last_id_;
 };
 
-// The ends of a flow as records tell them: src is the initiator.
-Endpoints endpoints_of(const Flow& f) noexcept;
+Endpoints endpoints_of(const Flow& f) noexcept;  // src is the initiator, as in records
 FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept;
 
 struct TrackStats {

@@ -49,7 +49,7 @@ struct Run {
 
   void end(uint32_t index, EndReason why) noexcept {
     if (ended_count < ended.size()) {
-      ended[ended_count++] = {table.flow(index), table.cold(index), why};
+      ended[ended_count++] = {table.flow(index), table.cold(index), why, index};
     }
     ++stats.ended;
     table.erase(index);
@@ -145,6 +145,7 @@ void Run::update(size_t i, bool src_is_lo) noexcept {
   Tracked& t = tracked[i];
   Flow& f = *t.flow;
   t.direction = src_is_lo == ((f.flags & kInitiatorIsLo) != 0) ? 0 : 1;
+  t.was = f.state;
   f.last_ns = std::max(f.last_ns, p.time_ns);
   f.packets[t.direction] += 1;
   f.bytes[t.direction] += p.bytes;  // less than on the wire only where a capture cut the frame

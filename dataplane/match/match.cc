@@ -53,12 +53,27 @@ class PacketMatch {
     hits.count = 0;
     hits.truncated = false;
     if (inspect == Inspect::kNo || !headers.has(kHasIp)) return 0;
-    begin(view, headers, before, hits);
+    begin(payload_of(view, headers), headers, before, hits);
     const PacketKind kind = kind_of(headers.proto);
     if (inspect == Inspect::kFirstOfDirection) {
       for (uint32_t rule : image_.header_list(HeaderList::kOncePerDirection, kind)) ask(rule);
     }
     for (uint32_t rule : image_.header_list(HeaderList::kEachPacket, kind)) ask(rule);
+    return scan();
+  }
+
+  // More of its packet's stream, for the rules that ask the stream. Returns as packet().
+  uint32_t more(std::span<const uint8_t> bytes, const Headers& headers,
+                std::span<const uint8_t> before, Hits& hits) noexcept {
+    begin(bytes, headers, before, hits);
+    of_stream_alone_ = true;
+    const uint32_t scanned = scan();
+    of_stream_alone_ = false;
+    return scanned;
+  }
+
+ private:
+  uint32_t scan() noexcept {
     uint32_t scanned = 0;
     if (!payload_.empty() && rules_.database() != nullptr) {
       scanned = static_cast<uint32_t>(window_.size());
@@ -68,21 +83,20 @@ class PacketMatch {
       ASSERT(code == HS_SUCCESS);
     }
     if (passed_) {  // pass wins: nothing else is told of this packet
-      hits.count = 1;
-      hits.truncated = false;
+      hits_->count = 1;
+      hits_->truncated = false;
     }
     return scanned;
   }
 
- private:
-  void begin(const PacketView& view, const Headers& headers, std::span<const uint8_t> before,
-             Hits& hits) noexcept {
+  void begin(std::span<const uint8_t> payload, const Headers& headers,
+             std::span<const uint8_t> before, Hits& hits) noexcept {
     headers_ = &headers;
     hits_ = &hits;
-    payload_ = payload_of(view, headers);
+    payload_ = payload;
     join(before);
     lowered_ = false;
-    passed_ = false;
+    passed_ = hits.count != 0 && rules_.rule(hits.rule[0]).action == Action::kPass;
     const bool v6 = headers.ip_version == 6;
     kind_bit_ =
         static_cast<uint16_t>(1u << (static_cast<unsigned>(kind_of(headers.proto)) + (v6 ? 8 : 0)));
@@ -146,8 +160,10 @@ class PacketMatch {
     if (passed_ && index > hits_->rule[0]) return;
     const ImageRule& rule = image_.rules()[index];
     if (!header_agrees(rule)) return;
-    const bool joined = window_.size() != payload_.size();
-    if (contents_agree(rule) || (joined && stream_agrees(rule))) hit(index, rule);
+    const bool joined = of_stream_alone_ || window_.size() != payload_.size();
+    if ((!of_stream_alone_ && contents_agree(rule)) || (joined && stream_agrees(rule))) {
+      hit(index, rule);
+    }
   }
 
   // Keeps the best kHitsMax, best first.
@@ -323,6 +339,7 @@ class PacketMatch {
   bool has_ports_ = false;
   bool lowered_ = false;
   bool passed_ = false;  // hits_->rule[0] is a pass rule
+  bool of_stream_alone_ = false;
 };
 
 MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> headers,
@@ -347,6 +364,25 @@ MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> 
         packet_match.packet(packets[i], headers[i], inspect[i], before, hits[i]);
     counts.packets += scanned != 0;
     counts.bytes += scanned;
+  }
+  return counts;
+}
+
+MatchCounts match_more(const Headers& headers, std::span<const uint8_t> bytes,
+                       std::span<const uint8_t> before, const LoadedRules& rules, Matcher& matcher,
+                       CycleBudget& budget, Hits& hits) noexcept {
+  constexpr size_t kPartBytes = 32'768, kJoinedBytes = 1024;  // what a Matcher has room for
+  MatchCounts counts;
+  if (rules.count() == 0) return counts;
+  PacketMatch packet_match(rules, matcher);
+  for (size_t at = 0; at < bytes.size(); at += kPartBytes) {
+    if (budget.is_spent()) {
+      counts.unscanned = 1;
+      return counts;
+    }
+    const auto part = bytes.subspan(at, std::min(kPartBytes, bytes.size() - at));
+    if (at != 0) before = bytes.subspan(at - kJoinedBytes, kJoinedBytes);
+    counts.bytes += packet_match.more(part, headers, before, hits);
   }
   return counts;
 }

@@ -101,4 +101,10 @@ MatchCounts match(std::span<const PacketView> packets, std::span<const Headers> 
                   CycleBudget& budget, std::span<Hits> hits,
                   std::span<const uint8_t> before = {}) noexcept;
 
+// More of the stream than the packet itself says becomes readable by it: `bytes`, behind `before`.
+// Adds to its hits the rules for streams that agree with both together and not with `before` alone.
+MatchCounts match_more(const Headers& headers, std::span<const uint8_t> bytes,
+                       std::span<const uint8_t> before, const LoadedRules& rules, Matcher& matcher,
+                       CycleBudget& budget, Hits& hits) noexcept;
+
 }  // namespace weir

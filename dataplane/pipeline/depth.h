@@ -39,20 +39,23 @@ class InspectionDepth {
     return nullptr;
   }
 
-  // Whether rules look at this packet of `payload` bytes; it then counts as looked at.
-  bool wants(FlowTable& flows, const Tracked& t, uint32_t payload) const noexcept {
+  // Whether rules look at this packet.
+  bool wants(const FlowTable& flows, const Tracked& t) const noexcept {
     Flow& f = *t.flow;
     const auto deep = static_cast<uint16_t>(kDeepEnough << t.direction);
     if ((f.flags & deep) != 0) return is_sampled(f, t.direction);
     const uint64_t depth = depth_of(f);
     if (depth == 0) return true;
+    if (flows.cold(t.index).matched_bytes[t.direction] < depth) return true;
+    f.flags |= deep;
+    return is_sampled(f, t.direction);
+  }
+
+  // Rules have looked at so many new bytes of its stream, or of its payload where there is none.
+  static void looked_at(FlowTable& flows, const Tracked& t, size_t bytes) noexcept {
     uint32_t& seen = flows.cold(t.index).matched_bytes[t.direction];
-    if (seen >= depth) {
-      f.flags |= deep;
-      return is_sampled(f, t.direction);
-    }
-    seen += std::min(payload, std::numeric_limits<uint32_t>::max() - seen);
-    return true;
+    seen +=
+        static_cast<uint32_t>(std::min<size_t>(bytes, std::numeric_limits<uint32_t>::max() - seen));
   }
 
  private:

@@ -12,6 +12,7 @@
 #include "dataplane/contract/segment.h"
 #include "dataplane/features/features.h"
 #include "dataplane/flow/defragment.h"
+#include "dataplane/flow/stream_bytes.h"
 #include "dataplane/io/io.h"
 #include "dataplane/parse/parse.h"
 #include "dataplane/pipeline/depth.h"
@@ -24,7 +25,7 @@ struct WorkerWire {
   WireIo* io = nullptr;
 };
 
-class StreamTails;
+class StreamStage;
 
 class Worker {
  public:
@@ -35,9 +36,9 @@ class Worker {
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
-    uint64_t flow_table, verdicts, fragments, stream_tails, classifier, parsers;
+    uint64_t flow_table, verdicts, fragments, streams, classifier, parsers;
     uint64_t total() const noexcept {
-      return flow_table + verdicts + fragments + stream_tails + classifier + parsers;
+      return flow_table + verdicts + fragments + streams + classifier + parsers;
     }
   };
   static Memory memory_for(const Settings& settings) noexcept;
@@ -62,14 +63,15 @@ class Worker {
          const Published<LoadedRules>& rules, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
-  void match_one(size_t i, const LoadedRules& rules, const StreamBytes& stream,
+  void look_into(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
+  void look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
+                     MatchCounts& counts);
+  void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
                  MatchCounts& counts);
-  void parse_one(size_t i, const StreamBytes& stream);
-  StreamBytes stream_of(size_t i);
-  void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
   void defragment(const WorkerWire& wire, size_t i);
-  bool wants_parse(size_t i) const;
-  bool wants_match(size_t i, const WorkerWire& wire);
+  void parse_one(size_t i, const StreamBytes& stream);
+  bool wants_match(const Tracked& t);
+  bool is_sound(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
   void account(const WorkerWire& wire, Side side, size_t n);
   void account_one(WireStats& stats, const PacketView& packet, Reason reason);
@@ -79,7 +81,7 @@ class Worker {
   void send(const WorkerWire& wire, Side side, size_t from, size_t n);
   void release_held(TimeNs now);
   void answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link);
-  void end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now);
+  void end_flow(EndedFlow& ended, TimeNs now);
   void keep_house(TimeNs now);
 
   const uint8_t index_;
@@ -100,7 +102,7 @@ class Worker {
   FailCause plight_ = FailCause::kCount;  // what keeps every packet from being inspected
   std::unique_ptr<Burst> burst_;
   std::unique_ptr<Pacing> pacing_;
-  std::unique_ptr<StreamTails> tails_;
+  std::unique_ptr<StreamStage> streams_;
   uint64_t packets_seen_ = 0;
   uint64_t polls_ = 0;
   uint32_t finish_at_ = 0;

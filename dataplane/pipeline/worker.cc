@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "dataplane/pipeline/burst.h"
 #include "dataplane/pipeline/pacing.h"
 #include "dataplane/pipeline/pipeline.h"
-#include "dataplane/pipeline/stream_tails.h"
+#include "dataplane/pipeline/stream_stage.h"
 
 namespace weir {
 
@@ -30,23 +31,6 @@ constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock i
 
 }  // namespace
 
-// A burst as a table: row = packet, column = what one stage found out. One per worker, reused.
-struct Worker::Burst {
-  PacketView packet[kBurstMax];    // written by io
-  PacketView view[kBurstMax];      //            defragment: what is inspected in its place
-  Plight plight[kBurstMax];        //            defragment, match_burst
-  Headers headers[kBurstMax];      //            decode
-  Tracked tracked[kBurstMax];      //            track
-  bool stopped[kBurstMax];         //            judge
-  bool became_known[kBurstMax];    //            classify
-  Inspect inspect[kBurstMax];      //            match_burst
-  Hits hits[kBurstMax];            //            match
-  Decision decision[kBurstMax];    //            judge, decide
-  bool held[kBurstMax];            //            hold
-  Reason reason[kBurstMax];        //            decide, then io
-  EndedFlow ended[kBurstMax * 2];  //            track
-};
-
 struct Worker::Pacing {
   Suspects suspects;
   HeldQueue held;
@@ -70,7 +54,7 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
       burst_(std::make_unique<Burst>()),
       pacing_(std::make_unique<Pacing>()),
-      tails_(std::make_unique<StreamTails>()) {
+      streams_(std::make_unique<StreamStage>(settings_)) {
   look_at_control();
   share_.stats.flow_table_bytes.set(FlowTable::bytes_for(settings_.flow.flows_max));
   share_.stats.verdict_table_bytes.set(Verdicts::bytes_for(settings_.verdicts_max));
@@ -98,7 +82,7 @@ Worker::Memory Worker::memory_for(const Settings& s) noexcept {
   return {.flow_table = FlowTable::bytes_for(s.flow.flows_max),
           .verdicts = Verdicts::bytes_for(s.verdicts_max),
           .fragments = Defragmenter::bytes_for(s.fragments),
-          .stream_tails = StreamTails::bytes(),
+          .streams = Reassembler::bytes_for(s.streams, s.flow.flows_max),
           .classifier = Classifier::bytes_for(s.inspect),
           .parsers = ProtocolParsers::bytes_for(s.parse)};
 }
@@ -153,8 +137,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
       track({b.packet + from, to - from}, {b.headers + from, to - from}, wire.index, flows_,
             track_stats_, {b.tracked + from, to - from}, b.ended);
   for (size_t i = 0; i < t.ended; ++i) {
-    EndedFlow& e = b.ended[i];
-    end_flow(e.flow, e.cold, e.why, b.packet[from].time_ns);
+    end_flow(b.ended[i], b.packet[from].time_ns);
   }
   const size_t n = t.packets;
   const std::span<const PacketView> packets(b.view + from, n);
@@ -167,7 +150,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   budget_.begin();
   classifier_->classify(packets, headers, tracked, {b.stopped + from, n}, flows_, budget_,
                         became_known);
-  match_burst(from, n, rules, wire);
+  look_into(from, n, rules, wire);
   const std::span<const Hits> hits(b.hits + from, n);
   verdicts_.decide(packets, tracked, became_known, hits, {b.plight + from, n}, rules,
                    settings_.wire[wire.index], flows_, decisions);
@@ -175,140 +158,6 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
                   flows_, packets_seen_ + from + 1);
   learn_outcomes(from, n);
   return n;
-}
-
-// A fragment goes on as it is; the one that completes its datagram is judged by the whole. Nothing
-// looks at what waits for the rest: it will be seen then, or never be put together by anyone.
-void Worker::defragment(const WorkerWire& wire, size_t i) {
-  Burst& b = *burst_;
-  const PacketView& p = b.packet[i];
-  if (p.bytes < p.wire_bytes) return;  // a capture that was cut: nothing to put together
-  FragmentFate fate = FragmentFate::kComplete;
-  for (unsigned depth = 0; fate == FragmentFate::kComplete && b.headers[i].has(kFragment);
-       ++depth) {
-    // What was put together may carry a fragment again, in a tunnel; but not for ever.
-    fate = depth == kTunnelDepthMax
-               ? FragmentFate::kConflict
-               : fragments_.add(PacketView(b.view[i]), wire.index, b.headers[i], b.view[i]);
-  }
-  switch (fate) {
-    case FragmentFate::kWaits:
-      b.headers[i].flags |= kAwaitsRest;
-      break;
-    case FragmentFate::kComplete:
-      break;
-    case FragmentFate::kConflict:
-      b.plight[i].refused = Reason::kFragmentConflict;
-      break;
-    case FragmentFate::kNoRoom:
-      b.plight[i].cause = FailCause::kStreamMemoryFull;
-      break;
-  }
-}
-
-// Whether rules look at packet i; if so it counts against its flow's depth.
-bool Worker::wants_match(size_t i, const WorkerWire& wire) {
-  Burst& b = *burst_;
-  const Tracked& t = b.tracked[i];
-  const Headers& h = b.headers[i];
-  if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return false;
-  if (b.plight[i].refused != Reason::kNone) return false;
-  if (t.flow != nullptr) {
-    if ((t.flow->flags & kWantsMatch) == 0) return false;
-    if (!depth_.wants(flows_, t, h.payload_bytes)) return false;
-  }
-  if (settings_.inspect.verify_checksums == 0) return true;
-  const Anomaly wrong = checksum_anomaly(b.view[i], h);
-  if (wrong == Anomaly::kNone) return true;
-  events_.anomaly(b.view[i], h, wrong, wire.index, packets_seen_ + i + 1);
-  return false;
-}
-
-// What packet i adds to its stream. One at a time: the next may need its bytes.
-StreamBytes Worker::stream_of(size_t i) {
-  Burst& b = *burst_;
-  const Headers& h = b.headers[i];
-  const Tracked& t = b.tracked[i];
-  StreamBytes s;
-  const bool tcp = t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4);
-  if (!tcp || (h.tcp_flags & (kTcpSyn | kTcpRst)) != 0) return s;
-  return tails_->add(*t.flow, flows_.cold(t.index), t.direction, h, payload_of(b.view[i], h));
-}
-
-bool Worker::wants_parse(size_t i) const {
-  const Burst& b = *burst_;
-  const Tracked& t = b.tracked[i];
-  const Headers& h = b.headers[i];
-  return t.flow != nullptr && (t.flow->flags & kWantsParse) != 0 && h.has(kHasL4) &&
-         !h.has(kAwaitsRest | kIcmpError) && !b.stopped[i] && b.plight[i].refused == Reason::kNone;
-}
-
-void Worker::parse_one(size_t i, const StreamBytes& stream) {
-  Burst& b = *burst_;
-  const Tracked& t = b.tracked[i];
-  if (settings_.inspect.verify_checksums != 0 &&
-      checksum_anomaly(b.view[i], b.headers[i]) != Anomaly::kNone) {
-    return;
-  }
-  events_.at_packet(packets_seen_ + i + 1);
-  const bool good = b.headers[i].proto == kProtoUdp
-                        ? parsers_.datagram(b.view[i], b.headers[i], t, flows_)
-                        : parsers_.stream(stream, b.packet[i].time_ns, t, flows_);
-  if (!good && b.plight[i].cause == FailCause::kCount) {
-    b.plight[i].cause = FailCause::kParserError;
-  }
-}
-
-void Worker::match_one(size_t i, const LoadedRules& rules, const StreamBytes& stream,
-                       MatchCounts& counts) {
-  Burst& b = *burst_;
-  const MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules,
-                                rules.matcher(index_), budget_, {b.hits + i, 1}, stream.before);
-  counts.packets += one.packets;
-  counts.bytes += one.bytes;
-  counts.unscanned += one.unscanned;
-}
-
-void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
-  Burst& b = *burst_;
-  for (size_t i = from; i < from + n; ++i) {
-    FailCause& cause = b.plight[i].cause;
-    if (!b.headers[i].has(kHasIp)) {
-      cause = FailCause::kCount;
-    } else if (plight_ != FailCause::kCount) {
-      cause = plight_;
-    } else if ((b.tracked[i].events & kNoRoomForFlow) != 0) {
-      cause = FailCause::kFlowTableFull;
-    }
-    b.hits[i].count = 0;
-  }
-  bool wanted[kBurstMax];
-  for (size_t i = from; i < from + n; ++i) {
-    b.inspect[i] = Inspect::kNo;
-    wanted[i] = rules != nullptr && wants_match(i, wire);
-    if (!wanted[i]) continue;
-    const Tracked& t = b.tracked[i];
-    b.inspect[i] = Inspect::kFirstOfDirection;
-    if (t.flow == nullptr) continue;
-    FlowCold& c = flows_.cold(t.index);
-    const auto direction = static_cast<uint8_t>(1u << t.direction);
-    if ((c.seen_directions & direction) != 0) b.inspect[i] = Inspect::kYes;
-    c.seen_directions |= direction;
-  }
-  MatchCounts counts;
-  for (size_t i = from; i < from + n; ++i) {
-    const bool parsed = wants_parse(i);
-    if (!wanted[i] && !parsed) continue;
-    const StreamBytes stream = stream_of(i);
-    if (parsed) parse_one(i, stream);
-    if (wanted[i]) match_one(i, *rules, stream, counts);
-  }
-  share_.stats.inspected_packets.add(counts.packets);
-  share_.stats.inspected_bytes.add(counts.bytes);
-  for (size_t i = from; counts.unscanned != 0 && i < from + n; ++i) {
-    const bool missed = wanted[i] && b.inspect[i] == Inspect::kNo;
-    if (missed && b.plight[i].cause == FailCause::kCount) b.plight[i].cause = FailCause::kOverload;
-  }
 }
 
 void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link) {
@@ -464,11 +313,12 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n) {
   share_.stats.bursts.add();
 }
 
-void Worker::end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now) {
-  parsers_.finish(flow, now);
-  classifier_->finish(flow);
-  verdicts_.finish(cold);
-  events_.flow_end(flow, cold, why, now);
+void Worker::end_flow(EndedFlow& e, TimeNs now) {
+  parsers_.finish(e.flow, now);
+  classifier_->finish(e.flow);
+  verdicts_.finish(e.cold);
+  streams_->release(e.flow, e.index);
+  events_.flow_end(e.flow, e.cold, e.why, now);
 }
 
 void Worker::keep_house(TimeNs now) {
@@ -489,8 +339,9 @@ void Worker::keep_house(TimeNs now) {
       kSweepPerPoll, now,
       [&](uint32_t i) {
         const bool closed = flows_.flow(i).state == FlowState::kClosed;
-        end_flow(flows_.flow(i), flows_.cold(i), closed ? EndReason::kClosed : EndReason::kTimeout,
-                 now);
+        EndedFlow e{flows_.flow(i), flows_.cold(i),
+                    closed ? EndReason::kClosed : EndReason::kTimeout, i};
+        end_flow(e, now);
         ++track_stats_.ended;
       },
       [&](uint32_t i) {
@@ -527,7 +378,9 @@ bool Worker::finish(TimeNs now, uint32_t flows_max) {
     Flow& f = flows_.flow(finish_at_);
     if (f.id == 0) continue;
     const bool closed = f.state == FlowState::kClosed;
-    end_flow(f, flows_.cold(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown, now);
+    EndedFlow e{f, flows_.cold(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown,
+                finish_at_};
+    end_flow(e, now);
     flows_.erase(finish_at_);
     ++track_stats_.ended;
     ++told;
@@ -548,6 +401,7 @@ void Worker::publish_stats() {
   s.classified_packets.set(classifier_->stats().packets);
   s.classify_flows.set(classifier_->stats().active);
   s.classify_refused_full.set(classifier_->stats().refused_full);
+  streams_->publish(s);
   const ParseStats& p = parsers_.stats();
   s.parse_flows.set(p.flows);
   s.parse_malformed.set(p.malformed);

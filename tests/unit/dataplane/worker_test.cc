@@ -203,6 +203,68 @@ TEST_F(WorkerTest, WhatAGapPartsIsNotJoined) {
   EXPECT_EQ(dropped(Reason::kRuleDrop), 0u);
 }
 
+// In any order: the one that makes it readable is dropped, and nobody has read it yet.
+TEST_F(WorkerTest, TheSegmentThatFillsTheGapBeforeAContentIsDropped) {
+  start(Mode::kEnforce, kDropEvil);
+  const Frame first = piece("GET ", 2), gap = piece("/e", 6), rest = piece("v", 8),
+              last = piece("il HTTP", 9);
+  for (const Frame* f : {&first, &last, &rest}) send(*f);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 0u);
+  send(gap);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+  send(gap);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 2u) << "and the rest of its flow";
+  EXPECT_EQ(wire.sent[0], 3u);
+}
+
+// What comes first counts, so no receiver can prefer what comes second.
+TEST_F(WorkerTest, AContradictingSegmentIsRefused) {
+  start(Mode::kEnforce, kDropEvil);
+  const Frame good = piece("GET /e", 2), other = piece("OOPS", 4), more = piece("vil", 8);
+  send(kSyn);
+  send(good);
+  send(other);
+  EXPECT_EQ(dropped(Reason::kStreamConflict), 1u);
+  send(good);
+  EXPECT_EQ(wire.sent[0], 3u) << "the same again harms nobody";
+  send(more);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+  send(more);
+  worker->publish_stats();
+  EXPECT_EQ(segment->worker(0).stats.stream_conflicts.get(), 1u);
+  EXPECT_EQ(segment->worker(0).stats.streams_held.get(), 0u) << "the flow is settled";
+}
+
+// A reset that its receiver does not act on does not make room for a connection that is none.
+TEST_F(WorkerTest, AResetOutOfPlaceChangesNothing) {
+  start(Mode::kEnforce, kDropEvil);
+  const auto from_client = [](uint8_t flags, const char* text, uint32_t seq) {
+    return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, flags, text, seq, 10);
+  };
+  send(kSyn);
+  send(kSynAck, Side::kB);
+  send(from_client(kTcpAck, "GET /e", 2));
+  send(from_client(kTcpRst, "", 77'777));
+  send(from_client(kTcpSyn, "", 500'000'000));
+  send(from_client(kTcpAck, "vil", 8));
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+}
+
+// Past the memory for it the wire's policy counts.
+TEST_F(WorkerTest, NoRoomForSegmentsFollowsTheWiresPolicy) {
+  for (const FailPolicy policy : {FailPolicy::kOpen, FailPolicy::kClosed}) {
+    settings.wire[0].fail[static_cast<unsigned>(FailCause::kStreamMemoryFull)] = policy;
+    wire.sent[0] = 0;
+    start(Mode::kEnforce, kDropEvil);
+    send(kSyn);
+    send(kSynAck, Side::kB);
+    send(piece("too far", 2 + (256 << 10)));
+    const bool closed = policy == FailPolicy::kClosed;
+    EXPECT_EQ(dropped(Reason::kFailStreamMemoryFull), closed ? 1u : 0u);
+    EXPECT_EQ(wire.sent[0], closed ? 1u : 2u);
+  }
+}
+
 TEST_F(WorkerTest, SimulateCountsAndTapDoesNot) {
   start(Mode::kSimulate, kDropEvil);
   send(kEvil);
@@ -366,7 +428,7 @@ TEST_F(WorkerTest, PastItsDepthAFlowIsSampled) {
   settings.inspect.sample_bytes = 500;
   settings.inspect.sample_every_bytes = 10'000;
   start(Mode::kSimulate, "alert tcp any any -> any 80 (content:\"evil\"; sid:1;)\n");
-  for (int i = 0; i < 2000; ++i) send(kEvil);
+  for (uint32_t i = 0; i < 2000; ++i) send(piece("GET /evil", 2 + 9 * i));
   const auto types = events();
   const auto hits = std::count(types.begin(), types.end(), RecordType::kRuleHit);
   // 111 packets of 9 bytes reach the depth; then 500 of each 10,000 bytes of 63-byte frames.

@@ -154,6 +154,7 @@ inspect: {checksums: ignore, classify_tcp_packets: 10, classify_udp_packets: 5,
           classify_flows: 1000, match_bytes: 4096, depths: {HTTP: 8192}, sample_bytes: 100,
           sample_every_bytes: 5000, burst_budget: 2ms}
 fragments: {datagrams: 99, timeout: 31s}
+streams: {megabytes: 3, direction_kilobytes: 200}
 parse: {flows: 100, buffers: 50, events_per_second: 7}
 verdicts: {max: 128}
 rules:

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to pipeline: what a worker has in hand.
+#pragma once
+
+#include "dataplane/pipeline/pipeline.h"
+
+namespace weir {
+
+// A burst as a table: row = packet, column = what one stage found out. One per worker, reused.
+struct Worker::Burst {
+  PacketView packet[kBurstMax];    // written by io
+  PacketView view[kBurstMax];      //            defragment: what is inspected in its place
+  Plight plight[kBurstMax];        //            defragment, look_into
+  Headers headers[kBurstMax];      //            decode
+  Tracked tracked[kBurstMax];      //            track
+  bool stopped[kBurstMax];         //            judge
+  bool became_known[kBurstMax];    //            classify
+  Inspect inspect[kBurstMax];      //            look_into
+  Hits hits[kBurstMax];            //            match
+  Decision decision[kBurstMax];    //            judge, decide
+  bool held[kBurstMax];            //            hold
+  Reason reason[kBurstMax];        //            decide, then io
+  EndedFlow ended[kBurstMax * 2];  //            track
+};
+
+}  // namespace weir

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker does with what is inside packets: fragments and segments are put together, parsers
+// and rules read what that gives.
+#include <algorithm>
+
+#include "dataplane/pipeline/burst.h"
+#include "dataplane/pipeline/stream_stage.h"
+
+namespace weir {
+
+// A fragment goes on as it is; the one that completes its datagram is judged by the whole. Nothing
+// looks at what waits for the rest: it will be seen then, or never be put together by anyone.
+void Worker::defragment(const WorkerWire& wire, size_t i) {
+  Burst& b = *burst_;
+  const PacketView& p = b.packet[i];
+  if (p.bytes < p.wire_bytes) return;  // a capture that was cut: nothing to put together
+  FragmentFate fate = FragmentFate::kComplete;
+  for (unsigned depth = 0; fate == FragmentFate::kComplete && b.headers[i].has(kFragment);
+       ++depth) {
+    // What was put together may carry a fragment again, in a tunnel; but not for ever.
+    fate = depth == kTunnelDepthMax
+               ? FragmentFate::kConflict
+               : fragments_.add(PacketView(b.view[i]), wire.index, b.headers[i], b.view[i]);
+  }
+  switch (fate) {
+    case FragmentFate::kWaits:
+      b.headers[i].flags |= kAwaitsRest;
+      break;
+    case FragmentFate::kComplete:
+      break;
+    case FragmentFate::kConflict:
+      b.plight[i].refused = Reason::kFragmentConflict;
+      break;
+    case FragmentFate::kNoRoom:
+      b.plight[i].cause = FailCause::kStreamMemoryFull;
+      break;
+  }
+}
+
+// Whether rules look at what is in t's packet.
+bool Worker::wants_match(const Tracked& t) {
+  if (t.flow == nullptr) return true;
+  Flow& f = *t.flow;
+  if ((f.flags & kWantsMatch) == 0) return false;
+  const unsigned deep = unsigned{kDeepEnough} << t.direction;
+  const bool was_deep = (f.flags & deep) != 0;
+  const bool wanted = depth_.wants(flows_, t);
+  if ((f.flags & deep) != 0) streams_->follow_depth(f, t, was_deep, wanted);
+  return wanted;
+}
+
+// Whether its receiver takes packet i, as far as checksums tell.
+bool Worker::is_sound(size_t i, const WorkerWire& wire) {
+  Burst& b = *burst_;
+  if (settings_.inspect.verify_checksums == 0) return true;
+  const Anomaly wrong = checksum_anomaly(b.view[i], b.headers[i]);
+  if (wrong == Anomaly::kNone) return true;
+  events_.anomaly(b.view[i], b.headers[i], wrong, wire.index, packets_seen_ + i + 1);
+  return false;
+}
+
+// What is in the packets, one after the other: each is put into its stream, and what that adds is
+// good until the next one is.
+void Worker::look_into(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
+  Burst& b = *burst_;
+  MatchCounts counts;
+  for (size_t i = from; i < from + n; ++i) {
+    FailCause& cause = b.plight[i].cause;
+    if (!b.headers[i].has(kHasIp)) {
+      cause = FailCause::kCount;
+    } else if (plight_ != FailCause::kCount) {
+      cause = plight_;
+    } else if ((b.tracked[i].events & kNoRoomForFlow) != 0) {
+      cause = FailCause::kFlowTableFull;
+    }
+    b.hits[i].count = 0;
+    b.inspect[i] = Inspect::kNo;
+    look_into_one(i, rules, wire, counts);
+  }
+  share_.stats.inspected_packets.add(counts.packets);
+  share_.stats.inspected_bytes.add(counts.bytes);
+}
+
+void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
+                           MatchCounts& counts) {
+  Burst& b = *burst_;
+  const Headers& h = b.headers[i];
+  const Tracked& t = b.tracked[i];
+  if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
+  if (b.plight[i].refused != Reason::kNone) return;
+  const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;
+  if ((flags & (kHasStream | kWantsMatch | kWantsParse)) == kHasStream) {
+    streams_->release(*t.flow, t.index);
+  }
+  const bool matches = rules != nullptr && wants_match(t);
+  const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4) && !h.has(kIcmpError);
+  if ((!matches && !parses) || !is_sound(i, wire)) return;
+  StreamBytes stream;
+  if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
+    stream = streams_->add(b.view[i], h, t, b.plight[i]);
+  }
+  if (parses && b.plight[i].refused == Reason::kNone) parse_one(i, stream);
+  if (matches) match_one(i, stream, *rules, counts);
+}
+
+void Worker::parse_one(size_t i, const StreamBytes& stream) {
+  Burst& b = *burst_;
+  const Tracked& t = b.tracked[i];
+  events_.at_packet(packets_seen_ + i + 1);
+  const bool good = b.headers[i].proto == kProtoUdp
+                        ? parsers_.datagram(b.view[i], b.headers[i], t, flows_)
+                        : parsers_.stream(stream, b.packet[i].time_ns, t, flows_);
+  if (!good && b.plight[i].cause == FailCause::kCount) {
+    b.plight[i].cause = FailCause::kParserError;
+  }
+}
+
+// The payload of packet i, joined to what stands before it in its stream, and all that can be read
+// because of it. What is refused or came early is looked at by itself.
+void Worker::match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
+                       MatchCounts& counts) {
+  Burst& b = *burst_;
+  const Headers& h = b.headers[i];
+  const Tracked& t = b.tracked[i];
+  b.inspect[i] = Inspect::kFirstOfDirection;
+  if (t.flow != nullptr) {
+    FlowCold& c = flows_.cold(t.index);
+    const auto direction = static_cast<uint8_t>(1u << t.direction);
+    if ((c.seen_directions & direction) != 0) b.inspect[i] = Inspect::kYes;
+    c.seen_directions |= direction;
+  }
+  const uint8_t* payload = payload_of(b.view[i], h).data();
+  const uint8_t* bytes = stream.bytes.data();
+  const bool is_own = bytes >= payload && bytes < payload + h.payload_bytes;
+  std::span<const uint8_t> before;
+  if (is_own) {  // what is sent again stands in both
+    const auto again = static_cast<size_t>(bytes - payload);
+    before = stream.before.first(stream.before.size() - std::min(again, stream.before.size()));
+  }
+  Matcher& matcher = rules.matcher(index_);
+  MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules, matcher,
+                          budget_, {b.hits + i, 1}, before);
+  counts.packets += one.packets;
+  counts.bytes += one.bytes;
+  if (!stream.bytes.empty() && !is_own && one.unscanned == 0) {
+    one = match_more(h, stream.bytes, stream.before, rules, matcher, budget_, b.hits[i]);
+    counts.bytes += one.bytes;
+  }
+  FailCause& cause = b.plight[i].cause;
+  if (one.unscanned != 0 && cause == FailCause::kCount) cause = FailCause::kOverload;
+  if (t.flow == nullptr) return;
+  const bool in_stream = (t.flow->flags & kHasStream) != 0 && cause != FailCause::kStreamMemoryFull;
+  InspectionDepth::looked_at(flows_, t, in_stream ? stream.bytes.size() : h.payload_bytes);
+}
+
+}  // namespace weir

@@ -19,8 +19,8 @@ class EventWriter final : public VerdictReports {
 
   // Names the flow as a whole. wire: index of the wire it is on.
   void flow_start(const Flow& f, const FlowCold& c, uint8_t wire);
-  void flow_update(const Flow& f, const FlowCold& c, UpdateCause cause, TimeNs now);
-  void flow_end(const Flow& f, const FlowCold& c, EndReason why, TimeNs now);
+  void flow_update(const FlowView& v, UpdateCause cause, TimeNs now);
+  void flow_end(const FlowView& v, EndReason why, TimeNs now);
   void report(const VerdictReport& r) override;
 
   // Stage. packet_number: of the first packet of the burst, counted from 1.
@@ -48,7 +48,7 @@ class EventWriter final : public VerdictReports {
   };
   template <class Record>
   void put(Record& record, RecordType type, uint8_t wire, TimeNs now);
-  void flow_report(FlowReport& r, const Flow& f, const FlowCold& c) const;
+  void flow_report(FlowReport& r, const FlowView& v) const;
   void observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,
                     TimeNs now);
   void rule_hits(const PacketView& p, const Headers& h, const Tracked& t, const Hits& hits,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <tuple>
+#include <array>
+#include <bit>
 
 #include "dataplane/flow/flow.h"
 
@@ -8,25 +9,25 @@ namespace weir {
 
 namespace {
 
-bool is_less_or_equal(const IpAddress& a, uint16_t a_port, const IpAddress& b,
-                      uint16_t b_port) noexcept {
-  return std::tie(a, a_port) <= std::tie(b, b_port);
-}
+static_assert(std::endian::native == std::endian::little);  // how the last two words are put
 
 FlowKey make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst, uint16_t dst_port,
                  uint8_t proto, const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
-  src_is_lo = is_less_or_equal(src, src_port, dst, dst_port);
-  FlowKey k;
-  k.lo = src_is_lo ? src : dst;
-  k.hi = src_is_lo ? dst : src;
-  k.lo_port = src_is_lo ? src_port : dst_port;
-  k.hi_port = src_is_lo ? dst_port : src_port;
-  k.vlan[0] = h.vlan[0];
-  k.vlan[1] = h.vlan[1];
-  k.proto = proto;
-  k.wire = wire;
-  for (unsigned i = 0; i < 3; ++i) k.network[i] = static_cast<uint8_t>(h.network >> 8 * i);
-  return k;
+  src_is_lo = src < dst || (src == dst && src_port <= dst_port);
+  using Halves = std::array<uint64_t, 2>;
+  const auto lo = std::bit_cast<Halves>(src_is_lo ? src : dst);
+  const auto hi = std::bit_cast<Halves>(src_is_lo ? dst : src);
+  const uint64_t lo_port = src_is_lo ? src_port : dst_port;
+  const uint64_t hi_port = src_is_lo ? dst_port : src_port;
+  // Word by word: the hash reads words right after, and would wait for smaller stores to land.
+  const FlowKey::Words words = {
+      lo[0],
+      lo[1],
+      hi[0],
+      hi[1],
+      lo_port | hi_port << 16 | uint64_t{h.vlan[0]} << 32 | uint64_t{h.vlan[1]} << 48,
+      proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16};
+  return std::bit_cast<FlowKey>(words);
 }
 
 // The state of one burst's tracking: what each phase below needs of the others.
@@ -49,7 +50,7 @@ struct Run {
 
   void end(uint32_t index, EndReason why) noexcept {
     if (ended_count < ended.size()) {
-      ended[ended_count++] = {table.flow(index), table.cold(index), why};
+      ended[ended_count++] = {table.flow(index), table.cold(index), table.drops(index), why};
     }
     ++stats.ended;
     table.erase(index);
@@ -107,7 +108,7 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
     std::copy_n(p.data + 6, 6, (from_initiator ? c.src_mac : c.dst_mac).begin());
     std::copy_n(p.data, 6, (from_initiator ? c.dst_mac : c.src_mac).begin());
   }
-  if (tcp && (f.flags & kMidstream) == 0) table.await_answer(index, p.time_ns);
+  if (tcp && (f.flags & kMidstream) == 0) table.await_answer(index);
   tracked[i].events |= kFlowStarted;
   return index;
 }
@@ -194,25 +195,52 @@ Endpoints endpoints_of(const Flow& f) noexcept {
   return e;
 }
 
+namespace {
+
+// Which flow each packet is probably of, its lines on the way; kNoFlow: probably a new one.
+struct Guesses {
+  FlowKey key[kBurstMax];
+  uint64_t hash[kBurstMax];
+  uint32_t index[kBurstMax];
+  bool src_is_lo[kBurstMax];
+
+  Guesses(std::span<const Headers> headers, size_t n, uint8_t wire,
+          const FlowTable& table) noexcept {
+    for (size_t i = 0; i < n; ++i) {
+      if (!has_flow(headers[i])) continue;
+      key[i] = key_of(headers[i], wire, src_is_lo[i]);
+      hash[i] = table.hash(key[i]);
+      table.prefetch_first(hash[i]);
+    }
+    uint8_t unknown[kBurstMax];
+    size_t unknowns = 0;
+    for (size_t i = 0; i < n; ++i) {
+      if (!has_flow(headers[i])) continue;
+      index[i] = table.guess_first(hash[i]);
+      if (index[i] != kNoFlow) continue;
+      table.prefetch_second(hash[i]);
+      unknown[unknowns++] = static_cast<uint8_t>(i);
+    }
+    for (size_t u = 0; u < unknowns; ++u) index[unknown[u]] = table.guess_second(hash[unknown[u]]);
+  }
+};
+
+}  // namespace
+
 TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers,
                   uint8_t wire, FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
                   std::span<EndedFlow> ended) noexcept {
   const size_t n = std::min<size_t>(packets.size(), kBurstMax);
-  FlowKey keys[kBurstMax];
-  uint64_t hashes[kBurstMax];
-  bool src_is_lo[kBurstMax];
+  const Guesses guesses(headers, n, wire, table);
   Run run{packets, headers, wire, table, stats, tracked, ended};
-  for (size_t i = 0; i < n; ++i) {  // hash all, fetch their buckets
+  for (size_t i = 0; i < n; ++i) {  // in order: a burst may hold a flow's first two
     tracked[i] = Tracked{};
-    if (!has_flow(headers[i])) continue;
-    keys[i] = key_of(headers[i], wire, src_is_lo[i]);
-    hashes[i] = table.hash(keys[i]);
-    table.prefetch_bucket(hashes[i]);
-  }
-  for (size_t i = 0; i < n; ++i) {  // find or start, in order: a burst may hold a flow's first two
     const Headers& h = headers[i];
     if (!has_flow(h)) continue;
-    uint32_t index = table.find(keys[i], hashes[i]);
+    uint32_t index = guesses.index[i];
+    if (index == kNoFlow || !(table.flow(index).key == guesses.key[i])) {
+      index = table.find(guesses.key[i], guesses.hash[i]);
+    }
     if (index != kNoFlow) {
       const Flow& f = table.flow(index);
       const bool over = table.is_expired(f, packets[i].time_ns);
@@ -222,11 +250,13 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
         index = kNoFlow;
       }
     }
-    if (index == kNoFlow) index = run.start(i, keys[i], hashes[i], src_is_lo[i]);
+    if (index == kNoFlow) {
+      index = run.start(i, guesses.key[i], guesses.hash[i], guesses.src_is_lo[i]);
+    }
     if (index == kNoFlow) continue;
     tracked[i].index = index;
     tracked[i].flow = &table.flow(index);
-    run.update(i, src_is_lo[i]);
+    run.update(i, guesses.src_is_lo[i]);
     if (h.has(kIcmpError)) run.read_quoted(i);
   }
   return {n, run.ended_count};

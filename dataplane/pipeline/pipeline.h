@@ -74,7 +74,7 @@ class Worker {
   void send(const WorkerWire& wire, Side side, size_t from, size_t n);
   void release_held(TimeNs now);
   void answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link);
-  void end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now);
+  void end_flow(Flow& flow, const FlowView& view, EndReason why, TimeNs now);
   void keep_house(TimeNs now);
 
   const uint8_t index_;

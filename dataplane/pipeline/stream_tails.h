@@ -38,7 +38,7 @@ class StreamTails {
     const uint32_t end = h.tcp_seq + static_cast<uint32_t>(payload.size());
     if (!is_of(tail_[c.stream_tail[direction]], f, direction)) {
       c.stream_tail[direction] = next_;
-      next_ = (next_ + 1) % kTails;
+      next_ = static_cast<uint16_t>((next_ + 1) % kTails);
       Tail& fresh = tail_[c.stream_tail[direction]];
       fresh.flow = f.id;
       fresh.direction = direction;
@@ -70,7 +70,7 @@ class StreamTails {
     return t.flow == f.id && t.direction == direction;
   }
   std::unique_ptr<Tail[]> tail_ = std::make_unique<Tail[]>(kTails);
-  uint32_t next_ = 0;
+  uint16_t next_ = 0;
 };
 
 }  // namespace weir

@@ -152,7 +152,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
             track_stats_, {b.tracked + from, to - from}, b.ended);
   for (size_t i = 0; i < t.ended; ++i) {
     EndedFlow& e = b.ended[i];
-    end_flow(e.flow, e.cold, e.why, b.packet[from].time_ns);
+    end_flow(e.flow, {e.flow, e.cold, e.drops}, e.why, b.packet[from].time_ns);
   }
   const size_t n = t.packets;
   const std::span<const PacketView> packets(b.view + from, n);
@@ -433,10 +433,10 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n) {
   share_.stats.bursts.add();
 }
 
-void Worker::end_flow(Flow& flow, FlowCold& cold, EndReason why, TimeNs now) {
+void Worker::end_flow(Flow& flow, const FlowView& view, EndReason why, TimeNs now) {
   classifier_->finish(flow);
-  verdicts_.finish(cold);
-  events_.flow_end(flow, cold, why, now);
+  verdicts_.finish(view.drops);
+  events_.flow_end(view, why, now);
 }
 
 void Worker::keep_house(TimeNs now) {
@@ -450,22 +450,21 @@ void Worker::keep_house(TimeNs now) {
   if (pacing_->held.size != 0) release_held(now);
   flows_.unanswered(now, kUnansweredPerPoll, [&](uint32_t i) {
     pacing_->suspects.failed(endpoints_of(flows_.flow(i)).src, now);
-    events_.flow_update(flows_.flow(i), flows_.cold(i), UpdateCause::kNoAnswer, now);
+    events_.flow_update(flows_.view(i), UpdateCause::kNoAnswer, now);
   });
   flows_.sweep(
       kSweepPerPoll, now,
       [&](uint32_t i) {
         const bool closed = flows_.flow(i).state == FlowState::kClosed;
-        end_flow(flows_.flow(i), flows_.cold(i), closed ? EndReason::kClosed : EndReason::kTimeout,
+        end_flow(flows_.flow(i), flows_.view(i), closed ? EndReason::kClosed : EndReason::kTimeout,
                  now);
         ++track_stats_.ended;
       },
       [&](uint32_t i) {
         FlowCold& c = flows_.cold(i);
-        const Flow& f = flows_.flow(i);
-        if (now - c.told_ns < settings_.flow.update_every_ns || f.last_ns <= c.told_ns) return;
-        c.told_ns = now;
-        events_.flow_update(f, c, UpdateCause::kPeriodic, now);
+        if (!c.is_due(flows_.flow(i).last_ns, now, settings_.flow.update_every_ns)) return;
+        c.tell(now);
+        events_.flow_update(flows_.view(i), UpdateCause::kPeriodic, now);
       });
 }
 
@@ -494,7 +493,7 @@ bool Worker::finish(TimeNs now, uint32_t flows_max) {
     Flow& f = flows_.flow(finish_at_);
     if (f.id == 0) continue;
     const bool closed = f.state == FlowState::kClosed;
-    end_flow(f, flows_.cold(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown, now);
+    end_flow(f, flows_.view(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown, now);
     flows_.erase(finish_at_);
     ++track_stats_.ended;
     ++told;

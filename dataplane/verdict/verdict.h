@@ -85,7 +85,7 @@ class Verdicts {
   void passed(const PacketView& packet, const Tracked& tracked) noexcept;
 
   // A flow ends: gives back its rate meter.
-  void finish(FlowCold& cold) noexcept;
+  void finish(const FlowDrops& drops) noexcept;
 
   uint32_t standing() const noexcept;
   uint64_t installed() const noexcept { return installed_; }
@@ -100,14 +100,15 @@ class Verdicts {
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
-  Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowCold* cold,
+  Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowTable& flows,
                     Decision& decision, bool& is_trusted) noexcept;
-  TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowCold* cold,
+  TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowTable& flows,
                         TimeNs now) noexcept;
   Reason by_rules(const PacketView& packet, const Tracked& tracked, const Hits& hits,
-                  const LoadedRules* rules, Mode mode, FlowCold* cold, Decision& decision) noexcept;
+                  const LoadedRules* rules, Mode mode, FlowTable& flows,
+                  Decision& decision) noexcept;
   TokenBucket& meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
-                        const Tracked& tracked, FlowCold* cold, TimeNs now) noexcept;
+                        const Tracked& tracked, FlowTable& flows, TimeNs now) noexcept;
   VerdictReport make_report(const StandingVerdict& e, ReportKind kind, TimeNs now) const noexcept;
   void count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept;
 

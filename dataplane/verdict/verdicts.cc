@@ -117,13 +117,13 @@ struct Verdicts::Meters {
   Meters() {
     for (uint32_t i = 0; i < kFlowMetersMax; ++i) free[i] = i;
   }
-  TokenBucket* of_flow(FlowCold& c, const RateLimit& limit, TimeNs now) noexcept {
-    if (c.rule_rate_slot == kNoSlot) {
+  TokenBucket* of_flow(FlowDrops& d, const RateLimit& limit, TimeNs now) noexcept {
+    if (d.rate_slot == kNoSlot) {
       if (free_count == 0) return nullptr;
-      c.rule_rate_slot = free[--free_count];
-      flow[c.rule_rate_slot] = TokenBucket(limit, now);
+      d.rate_slot = free[--free_count];
+      flow[d.rate_slot] = TokenBucket(limit, now);
     }
-    return &flow[c.rule_rate_slot];
+    return &flow[d.rate_slot];
   }
   TokenBucket& of_rule(uint64_t generation, uint32_t index, const RateLimit& limit,
                        TimeNs now) noexcept {
@@ -300,14 +300,14 @@ bool Verdicts::is_trusted(const Decision& d) const noexcept {
   return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).verdict.action == Action::kPass;
 }
 
-TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowCold* cold,
+TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowTable& flows,
                                 TimeNs now) noexcept {
   const RateLimit& limit = e.verdict.limit;
   TokenBucket* own = nullptr;
-  if (limit.per == RateLimit::Per::kFlow && cold != nullptr) {
-    own = meters_->of_flow(*cold, limit, now);
+  if (limit.per == RateLimit::Per::kFlow && t.flow != nullptr) {
+    own = meters_->of_flow(flows.drops_to_write(t.index), limit, now);
   } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
-    const VerdictSubject s = subject_of(*t.flow, *cold);
+    const VerdictSubject s = subject_of(*t.flow, flows.cold(t.index));
     const bool forward = !e.verdict.match.either || matches_one_way(e.verdict.match, s);
     const bool sends = forward == (t.direction == 0);
     const uint64_t owner = e.verdict.id | uint64_t{sends} << 62;
@@ -317,10 +317,10 @@ TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowCold* 
 }
 
 TokenBucket& Verdicts::meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
-                                const Tracked& t, FlowCold* cold, TimeNs now) noexcept {
+                                const Tracked& t, FlowTable& flows, TimeNs now) noexcept {
   TokenBucket* own = nullptr;
-  if (limit.per == RateLimit::Per::kFlow && cold != nullptr) {
-    own = meters_->of_flow(*cold, limit, now);
+  if (limit.per == RateLimit::Per::kFlow && t.flow != nullptr) {
+    own = meters_->of_flow(flows.drops_to_write(t.index), limit, now);
   } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
     const Endpoints e = endpoints_of(*t.flow);
     const uint64_t owner = uint64_t{1} << 63 | rules.generation() << 32 | index;
@@ -329,8 +329,8 @@ TokenBucket& Verdicts::meter_of(const RateLimit& limit, uint32_t index, const Lo
   return own != nullptr ? *own : meters_->of_rule(rules.generation(), index, limit, now);
 }
 
-Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowCold* cold, Decision& d,
-                            bool& is_trusted) noexcept {
+Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTable& flows,
+                            Decision& d, bool& is_trusted) noexcept {
   if (d.verdict_slot == kNoVerdict) return Reason::kNone;
   StandingVerdict& e = table_->at(d.verdict_slot);
   if (e.verdict.action == Action::kPass) {
@@ -338,7 +338,7 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowCold
     return Reason::kNone;
   }
   if (e.verdict.action == Action::kRateLimit) {
-    TokenBucket& meter = meter_of(e, t, cold, packet.time_ns);
+    TokenBucket& meter = meter_of(e, t, flows, packet.time_ns);
     if (meter.pass(packet.time_ns, packet.wire_bytes)) return Reason::kNone;
   }
   const Reason reason = verdict_reason(e.verdict.action);
@@ -354,11 +354,13 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowCold
 }
 
 Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits& hits,
-                          const LoadedRules* rules, Mode mode, FlowCold* c, Decision& d) noexcept {
+                          const LoadedRules* rules, Mode mode, FlowTable& flows,
+                          Decision& d) noexcept {
   Flow* f = t.flow;
   if (f != nullptr && (f->flags & kBlockedByRule) != 0) {
-    d.rule_sid = c->rule_sid;
-    return rule_reason(c->rule_action);
+    const FlowDrops& drops = flows.drops(t.index);
+    d.rule_sid = drops.rule_sid;
+    return rule_reason(drops.rule_action);
   }
   if (hits.count == 0 || d.settled) return Reason::kNone;
   const ImageRule& best = rules->rule(hits.rule[0]);
@@ -374,15 +376,16 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
     const ImageRule& rule = rules->rule(hits.rule[n]);
     if (rule.action == Action::kRateLimit) {
       const RateLimit& limit = rules->limits()[rule.limit];
-      TokenBucket& meter = meter_of(limit, rule.limit, *rules, t, c, packet.time_ns);
+      TokenBucket& meter = meter_of(limit, rule.limit, *rules, t, flows, packet.time_ns);
       if (!meter.pass(packet.time_ns, packet.wire_bytes)) reason = Reason::kRuleRateLimit;
     } else {
       reason = rule_reason(rule.action);
       if (reason != Reason::kNone && f != nullptr && mode != Mode::kTap) {
         f->flags =
             static_cast<uint16_t>((f->flags | kBlockedByRule) & ~(kWantsClassify | kWantsMatch));
-        c->rule_sid = rule.sid;
-        c->rule_action = rule.action;
+        FlowDrops& drops = flows.drops_to_write(t.index);
+        drops.rule_sid = rule.sid;
+        drops.rule_action = rule.action;
       }
     }
     if (reason != Reason::kNone) d.rule_sid = rule.sid;
@@ -395,13 +398,12 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
                           FlowTable& flows, Decision& d) noexcept {
   const Mode mode = wire.mode;
   Flow* f = t.flow;
-  FlowCold* c = f == nullptr ? nullptr : &flows.cold(t.index);
   // A whole burst is matched before its first packet is decided.
   d.settled = f != nullptr && (f->flags & kWantsMatch) == 0;
   bool is_trusted = false;
-  Reason reason = by_verdict(packet, t, c, d, is_trusted);
+  Reason reason = by_verdict(packet, t, flows, d, is_trusted);
   if (reason == Reason::kNone) {
-    const Reason rule = by_rules(packet, t, hits, rules, is_trusted ? Mode::kTap : mode, c, d);
+    const Reason rule = by_rules(packet, t, hits, rules, is_trusted ? Mode::kTap : mode, flows, d);
     if (!is_trusted) reason = rule;
   }
   if (reason == Reason::kNone && !is_trusted) reason = plight.refused;
@@ -413,10 +415,11 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
   d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
-  if (d.reason == Reason::kNone || c == nullptr) return;
-  ++c->dropped_packets;
-  c->dropped_bytes += packet.wire_bytes;
-  if (d.verdict != 0) c->verdict = d.verdict;
+  if (d.reason == Reason::kNone || f == nullptr) return;
+  FlowDrops& drops = flows.drops_to_write(t.index);
+  ++drops.packets;
+  drops.bytes += packet.wire_bytes;
+  if (d.verdict != 0) drops.verdict = d.verdict;
 }
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
@@ -437,10 +440,8 @@ void Verdicts::passed(const PacketView& packet, const Tracked& t) noexcept {
   if (t.flow != nullptr) history_->add(packet.time_ns, *t.flow, t.index);
 }
 
-void Verdicts::finish(FlowCold& cold) noexcept {
-  if (cold.rule_rate_slot == kNoSlot) return;
-  meters_->free[meters_->free_count++] = cold.rule_rate_slot;
-  cold.rule_rate_slot = kNoSlot;
+void Verdicts::finish(const FlowDrops& drops) noexcept {
+  if (drops.rate_slot != kNoSlot) meters_->free[meters_->free_count++] = drops.rate_slot;
 }
 
 }  // namespace weir

@@ -132,8 +132,9 @@ bool Classifier::inspect(const PacketView& packet, const Headers& h, Flow& f, Fl
 
 void Classifier::classify(std::span<const PacketView> packets, std::span<const Headers> headers,
                           std::span<const Tracked> tracked, std::span<const bool> stopped,
-                          FlowTable& table, CycleBudget& budget, std::span<bool> became_known) {
-  for (size_t i = 0; i < packets.size(); ++i) {
+                          FlowTable& table, CycleBudget& budget, std::span<bool> became_known,
+                          Rows rows) {
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     became_known[i] = false;
     Flow* f = tracked[i].flow;
     if (f == nullptr || (f->flags & kWantsClassify) == 0 || stopped[i]) continue;

@@ -220,8 +220,8 @@ void EventWriter::observe(std::span<const PacketView> packets, std::span<const H
                           std::span<const Tracked> tracked, std::span<const bool> became_known,
                           std::span<const Hits> hits, const LoadedRules* rules,
                           std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
-                          uint64_t packet_number) {
-  for (size_t i = 0; i < packets.size(); ++i) {
+                          uint64_t packet_number, Rows rows) {
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     const Tracked& t = tracked[i];
     if (t.flow != nullptr && (t.events != 0 || became_known[i])) {
       observe_flow(t, became_known[i], wire, flows, packets[i].time_ns);

@@ -23,12 +23,13 @@ class EventWriter final : public VerdictReports {
   void flow_end(const FlowView& v, EndReason why, TimeNs now);
   void report(const VerdictReport& r) override;
 
-  // Stage. packet_number: of the first packet of the burst, counted from 1.
+  // Stage. packet_number: of the first packet of the burst, counted from 1. rows: those of which
+  // there may be something to tell.
   void observe(std::span<const PacketView> packets, std::span<const Headers> headers,
                std::span<const Tracked> tracked, std::span<const bool> became_known,
                std::span<const Hits> hits, const LoadedRules* rules,
                std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
-               uint64_t packet_number);
+               uint64_t packet_number, Rows rows = kAllRows);
   void anomaly(const PacketView& packet, const Headers& h, Anomaly what, uint8_t wire,
                uint64_t packet_number);
 

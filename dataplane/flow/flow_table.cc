@@ -7,8 +7,7 @@
 #include <bit>
 
 #include "dataplane/base/check.h"
-#include "dataplane/base/hash.h"
-#include "dataplane/flow/flow.h"
+#include "dataplane/flow/table.h"
 
 namespace weir {
 
@@ -44,14 +43,6 @@ FlowTable::FlowTable(const FlowSettings& settings, FlowId id_base, uint64_t seed
 uint64_t FlowTable::bytes_for(uint64_t flows_max) noexcept {
   return buckets_for(flows_max) * sizeof(FlowBucket) + waiting_for(flows_max) * sizeof(Waiting) +
          flows_max * (sizeof(Flow) + sizeof(FlowCold));
-}
-
-uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
-  const FlowKey::Words w = key.words();
-  const uint64_t a = hash_mix(w[0] ^ seed_, w[1] ^ 0xa0761d6478bd642full);
-  const uint64_t b = hash_mix(w[2] ^ 0xe7037ed1a0b428dbull, w[3] ^ seed_);
-  const uint64_t c = hash_mix(w[4] ^ 0x8ebc6af09c88c6e3ull, w[5] ^ 0x589965cc75374cc3ull);
-  return hash_mix(a ^ 0x1d8e4e27c47d124full, b ^ std::rotl(c, 23));
 }
 
 uint32_t FlowTable::find_in(const FlowBucket& b, uint16_t tag, const FlowKey& key) const noexcept {

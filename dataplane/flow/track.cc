@@ -11,8 +11,9 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);  // how the last two words are put
 
-FlowKey make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst, uint16_t dst_port,
-                 uint8_t proto, const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
+FlowKey::Words make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst,
+                        uint16_t dst_port, uint8_t proto, const Headers& h, uint8_t wire,
+                        bool& src_is_lo) noexcept {
   src_is_lo = src < dst || (src == dst && src_port <= dst_port);
   using Halves = std::array<uint64_t, 2>;
   const auto lo = std::bit_cast<Halves>(src_is_lo ? src : dst);
@@ -20,14 +21,12 @@ FlowKey make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst, 
   const uint64_t lo_port = src_is_lo ? src_port : dst_port;
   const uint64_t hi_port = src_is_lo ? dst_port : src_port;
   // Word by word: the hash reads words right after, and would wait for smaller stores to land.
-  const FlowKey::Words words = {
-      lo[0],
-      lo[1],
-      hi[0],
-      hi[1],
-      lo_port | hi_port << 16 | uint64_t{h.vlan[0]} << 32 | uint64_t{h.vlan[1]} << 48,
-      proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16};
-  return std::bit_cast<FlowKey>(words);
+  return {lo[0],
+          lo[1],
+          hi[0],
+          hi[1],
+          lo_port | hi_port << 16 | uint64_t{h.vlan[0]} << 32 | uint64_t{h.vlan[1]} << 48,
+          proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16};
 }
 
 // The state of one burst's tracking: what each phase below needs of the others.
@@ -163,9 +162,9 @@ void Run::read_quoted(size_t i) noexcept {
   const bool unreachable = h.src_port == (h.proto == kProtoIcmp ? 3 : 1);
   if (!unreachable) return;
   bool src_is_lo = false;
-  const FlowKey key = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
-                               h.quoted_proto, h, wire, src_is_lo);
-  const uint32_t index = table.find(key);
+  const auto key = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
+                            h.quoted_proto, h, wire, src_is_lo);
+  const uint32_t index = table.find(std::bit_cast<FlowKey>(key));
   if (index == kNoFlow) return;
   Flow& f = table.flow(index);
   const bool quotes_initiator = src_is_lo == ((f.flags & kInitiatorIsLo) != 0);
@@ -178,7 +177,8 @@ void Run::read_quoted(size_t i) noexcept {
 }  // namespace
 
 FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
-  return make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, src_is_lo);
+  return std::bit_cast<FlowKey>(
+      make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, src_is_lo));
 }
 
 Endpoints endpoints_of(const Flow& f) noexcept {
@@ -199,29 +199,32 @@ namespace {
 
 // Which flow each packet is probably of, its lines on the way; kNoFlow: probably a new one.
 struct Guesses {
-  FlowKey key[kBurstMax];
+  FlowKey::Words key[kBurstMax];
   uint64_t hash[kBurstMax];
   uint32_t index[kBurstMax];
   bool src_is_lo[kBurstMax];
 
+  // Each packet's bucket is asked for kLag packets before it is looked into, and its flow as soon
+  // as that tells which: by the time the burst is gone through for good, most are there.
   Guesses(std::span<const Headers> headers, size_t n, uint8_t wire,
           const FlowTable& table) noexcept {
-    for (size_t i = 0; i < n; ++i) {
-      if (!has_flow(headers[i])) continue;
-      key[i] = key_of(headers[i], wire, src_is_lo[i]);
-      hash[i] = table.hash(key[i]);
-      table.prefetch_first(hash[i]);
-    }
-    uint8_t unknown[kBurstMax];
-    size_t unknowns = 0;
-    for (size_t i = 0; i < n; ++i) {
-      if (!has_flow(headers[i])) continue;
+    constexpr size_t kLag = 8;
+    Rows unknown = 0;
+    for (size_t k = 0; k < n + kLag; ++k) {
+      if (k < n && has_flow(headers[k])) {
+        const Headers& h = headers[k];
+        key[k] = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, src_is_lo[k]);
+        hash[k] = table.hash(key[k]);
+        table.prefetch_first(hash[k]);
+      }
+      if (k < kLag || !has_flow(headers[k - kLag])) continue;
+      const size_t i = k - kLag;
       index[i] = table.guess_first(hash[i]);
       if (index[i] != kNoFlow) continue;
       table.prefetch_second(hash[i]);
-      unknown[unknowns++] = static_cast<uint8_t>(i);
+      unknown |= row(i);
     }
-    for (size_t u = 0; u < unknowns; ++u) index[unknown[u]] = table.guess_second(hash[unknown[u]]);
+    for (const size_t i : each(unknown)) index[i] = table.guess_second(hash[i]);
   }
 };
 
@@ -238,8 +241,8 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
     const Headers& h = headers[i];
     if (!has_flow(h)) continue;
     uint32_t index = guesses.index[i];
-    if (index == kNoFlow || !(table.flow(index).key == guesses.key[i])) {
-      index = table.find(guesses.key[i], guesses.hash[i]);
+    if (index == kNoFlow || !table.flow(index).key.is(guesses.key[i])) {
+      index = table.find(std::bit_cast<FlowKey>(guesses.key[i]), guesses.hash[i]);
     }
     if (index != kNoFlow) {
       const Flow& f = table.flow(index);
@@ -251,7 +254,8 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
       }
     }
     if (index == kNoFlow) {
-      index = run.start(i, guesses.key[i], guesses.hash[i], guesses.src_is_lo[i]);
+      const auto key = std::bit_cast<FlowKey>(guesses.key[i]);
+      index = run.start(i, key, guesses.hash[i], guesses.src_is_lo[i]);
     }
     if (index == kNoFlow) continue;
     tracked[i].index = index;

@@ -66,14 +66,16 @@ class Worker {
   void defragment(const WorkerWire& wire, size_t i);
   bool wants_match(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
-  void account(const WorkerWire& wire, Side side, size_t n);
+  Rows rows_to_look_at(size_t from, size_t n, const LoadedRules* rules) const;
+  void make_views(size_t n);
+  void account(const WorkerWire& wire, Side side, size_t n, Rows looked);
   void account_one(WireStats& stats, const PacketView& packet, Reason reason);
   bool is_pacing(const WorkerWire& wire) const noexcept;
-  void learn_outcomes(size_t from, size_t n);
+  void learn_outcomes();
   void hold(const WorkerWire& wire, size_t from, size_t n);
   void send(const WorkerWire& wire, Side side, size_t from, size_t n);
   void release_held(TimeNs now);
-  void answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link);
+  void answer(const WorkerWire& wire, Side side, LinkType link);
   void end_flow(Flow& flow, const FlowView& view, EndReason why, TimeNs now);
   void keep_house(TimeNs now);
 

@@ -17,7 +17,8 @@ constexpr uint32_t kSourceSets = 4'096;      // of kSourceWays sources under a r
 constexpr uint32_t kSourceWays = 4;
 constexpr uint32_t kRuleMeters = 4'096;      // rates of rules, by limit index
 constexpr uint32_t kHistoryPackets = 8'192;  // packets remembered to count what leaked
-constexpr unsigned kExpiredPerStep = 32, kListedPerStep = 16;
+constexpr uint32_t kExpiredPerStep = 32, kListedPerStep = 16;
+constexpr TimeNs kExpiryRoundNs = 100 * kNsPerMs;  // a flow's own verdict ends exactly all the same
 
 VerdictSubject subject_of(const Flow& f, const FlowCold& c) noexcept {
   const Endpoints e = endpoints_of(f);
@@ -142,13 +143,12 @@ struct Verdicts::Meters {
 struct Verdicts::History {
   struct Passed {
     TimeNs time_ns;
-    FlowId flow;
-    uint32_t index;
+    uint32_t flow, index;  // flow: the lower half of its id
   };
   std::unique_ptr<Passed[]> passed = std::make_unique<Passed[]>(kHistoryPackets);
   uint64_t count = 0;
   void add(TimeNs now, const Flow& f, uint32_t index) noexcept {
-    passed[count++ % kHistoryPackets] = {now, f.id, index};
+    passed[count++ % kHistoryPackets] = {now, static_cast<uint32_t>(f.id), index};
   }
 };
 
@@ -196,7 +196,8 @@ void Verdicts::count_leaks(StandingVerdict& e, const FlowTable& flows) const noe
     const History::Passed& p = history_->passed[(history_->count - 1 - n) % kHistoryPackets];
     if (p.time_ns <= e.verdict.packet_in_ns) break;
     const Flow& f = flows.flow(p.index);
-    if (f.id == p.flow && matches(e.verdict.match, subject_of(f, flows.cold(p.index)))) {
+    if (f.id != 0 && static_cast<uint32_t>(f.id) == p.flow &&
+        matches(e.verdict.match, subject_of(f, flows.cold(p.index)))) {
       ++e.leaked;
     }
   }
@@ -236,6 +237,14 @@ void Verdicts::apply(const VerdictCommand& command, const FlowTable& flows, Time
   }
 }
 
+// How many of the standing verdicts to look at for expiry, so that all are within a round.
+uint32_t Verdicts::entries_due(TimeNs now) noexcept {
+  const TimeNs since = std::clamp<TimeNs>(now - swept_ns_, 0, kExpiryRoundNs);
+  const auto due = static_cast<uint32_t>(since * TimeNs{table_->size()} / kExpiryRoundNs);
+  if (due != 0 || now < swept_ns_) swept_ns_ = now;
+  return std::min(due, kExpiredPerStep);
+}
+
 void Verdicts::step(TimeNs now, VerdictReports& reports) {
   while (first_hits_count_ != 0) {
     const uint32_t slot = table_->find_id(first_hits_[--first_hits_count_]);
@@ -243,7 +252,7 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
       reports.report(make_report(table_->at(slot), ReportKind::kFirstHit, now));
     }
   }
-  for (unsigned n = 0; n < kExpiredPerStep; ++n) {
+  for (uint32_t due = entries_due(now); due != 0; --due) {
     const uint32_t slot = table_->next_active();
     if (slot == kNoVerdict) break;
     if (table_->at(slot).verdict.expire_ns > now) continue;
@@ -264,30 +273,41 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   }
 }
 
-void Verdicts::judge_flow(Flow& f, const FlowCold& c, const PacketView& packet,
-                          Decision& d) noexcept {
-  const bool known = f.verdict_generation == table_->generation();
-  const bool stale = known && f.verdict_slot != kNoVerdict &&
-                     table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns;
-  if (!known || stale) {
-    f.verdict_slot = table_->find(subject_of(f, c), packet.time_ns);
-    f.verdict_generation = table_->generation();
-  }
-  d.verdict_slot = f.verdict_slot;
+void Verdicts::look_up(Flow& f, const FlowCold& c, const PacketView& packet) noexcept {
+  f.verdict_slot = table_->find(subject_of(f, c), packet.time_ns);
+  f.verdict_generation = table_->generation();
 }
 
-void Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
+uint32_t Verdicts::verdict_of(const Tracked& t, const FlowTable& flows,
+                              const PacketView& packet) noexcept {
+  Flow& f = *t.flow;
+  const bool known = f.verdict_generation == table_->generation();
+  if (known && f.verdict_slot == kNoVerdict) return kNoVerdict;
+  if (!known || table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns) {
+    look_up(f, flows.cold(t.index), packet);
+  }
+  return f.verdict_slot;
+}
+
+Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
                      std::span<const Tracked> tracked, const FlowTable& flows,
                      std::span<Decision> decisions) noexcept {
+  Rows found = 0;
   for (size_t i = 0; i < packets.size(); ++i) {
     decisions[i] = Decision{};
+    uint32_t slot = kNoVerdict;
     if (tracked[i].flow != nullptr) {
-      judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
+      slot = verdict_of(tracked[i], flows, packets[i]);
     } else if (headers[i].has(kHasIp) && table_->size() != 0) {
-      decisions[i].verdict_slot =
-          table_->find(subject_of(packets[i], headers[i]), packets[i].time_ns);
+      slot = table_->find(subject_of(packets[i], headers[i]), packets[i].time_ns);
     }
+    if (slot == kNoVerdict) continue;
+    decisions[i].verdict_slot = slot;
+    found |= row(i);
+    if (tracked[i].flow != nullptr) flows.prefetch_drops(tracked[i].index);
+    __builtin_prefetch(&table_->at(slot).packets, 1);
   }
+  return found;
 }
 
 bool Verdicts::is_stopped(const Decision& d) const noexcept {
@@ -425,19 +445,23 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       std::span<const bool> became_known, std::span<const Hits> hits,
                       std::span<const Plight> plights, const LoadedRules* rules,
-                      const WireSettings& wire, FlowTable& flows,
-                      std::span<Decision> decisions) noexcept {
-  for (size_t i = 0; i < packets.size(); ++i) {
+                      const WireSettings& wire, FlowTable& flows, std::span<Decision> decisions,
+                      Rows rows) noexcept {
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     if (became_known[i]) {  // a verdict may name the application
-      tracked[i].flow->verdict_generation = 0;
-      judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
+      look_up(*tracked[i].flow, flows.cold(tracked[i].index), packets[i]);
+      decisions[i].verdict_slot = tracked[i].flow->verdict_slot;
     }
     decide_one(packets[i], tracked[i], hits[i], plights[i], rules, wire, flows, decisions[i]);
   }
 }
 
-void Verdicts::passed(const PacketView& packet, const Tracked& t) noexcept {
-  if (t.flow != nullptr) history_->add(packet.time_ns, *t.flow, t.index);
+void Verdicts::passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                      Rows rows) noexcept {
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
+    const Tracked& t = tracked[i];
+    if (t.flow != nullptr) history_->add(packets[i].time_ns, *t.flow, t.index);
+  }
 }
 
 void Verdicts::finish(const FlowDrops& drops) noexcept {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -21,8 +22,11 @@ struct IpAddress {
   // Written as one word: who reads it as a word right after does not wait for smaller stores.
   static IpAddress from_v4(const uint8_t* p) noexcept {
     IpAddress a;
-    const uint64_t low = 0xffff00000000u | load_be32(p);
-    store_be64(a.bytes.data() + 8, low);
+    uint32_t v4;
+    std::memcpy(&v4, p, sizeof v4);
+    const uint64_t low = uint64_t{v4} << 32 | 0xffff0000u;  // in memory: 0 0 ff ff, then v4
+    static_assert(std::endian::native == std::endian::little);
+    std::memcpy(a.bytes.data() + 8, &low, sizeof low);
     return a;
   }
   static IpAddress from_v6(const uint8_t* p) noexcept {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 
 #include "dataplane/flow/flow.h"
 
@@ -11,22 +12,21 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);  // how the last two words are put
 
-FlowKey::Words make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst,
-                        uint16_t dst_port, uint8_t proto, const Headers& h, uint8_t wire,
-                        bool& src_is_lo) noexcept {
-  src_is_lo = src < dst || (src == dst && src_port <= dst_port);
-  using Halves = std::array<uint64_t, 2>;
-  const auto lo = std::bit_cast<Halves>(src_is_lo ? src : dst);
-  const auto hi = std::bit_cast<Halves>(src_is_lo ? dst : src);
+// Written word by word, in place: the hash reads words right after, and a load that spans several
+// stores would wait for them to land. Returns whether src is the lower end.
+inline bool make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst,
+                     uint16_t dst_port, uint8_t proto, const Headers& h, uint8_t wire,
+                     FlowKey::Words& key) noexcept {
+  const bool src_is_lo = src < dst || (src == dst && src_port <= dst_port);
+  std::memcpy(&key[0], (src_is_lo ? src : dst).bytes.data(), 8);
+  std::memcpy(&key[1], (src_is_lo ? src : dst).bytes.data() + 8, 8);
+  std::memcpy(&key[2], (src_is_lo ? dst : src).bytes.data(), 8);
+  std::memcpy(&key[3], (src_is_lo ? dst : src).bytes.data() + 8, 8);
   const uint64_t lo_port = src_is_lo ? src_port : dst_port;
   const uint64_t hi_port = src_is_lo ? dst_port : src_port;
-  // Word by word: the hash reads words right after, and would wait for smaller stores to land.
-  return {lo[0],
-          lo[1],
-          hi[0],
-          hi[1],
-          lo_port | hi_port << 16 | uint64_t{h.vlan[0]} << 32 | uint64_t{h.vlan[1]} << 48,
-          proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16};
+  key[4] = lo_port | hi_port << 16 | uint64_t{h.vlan[0]} << 32 | uint64_t{h.vlan[1]} << 48;
+  key[5] = proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16;
+  return src_is_lo;
 }
 
 // The state of one burst's tracking: what each phase below needs of the others.
@@ -161,9 +161,9 @@ void Run::read_quoted(size_t i) noexcept {
   const Headers& h = headers[i];
   const bool unreachable = h.src_port == (h.proto == kProtoIcmp ? 3 : 1);
   if (!unreachable) return;
-  bool src_is_lo = false;
-  const auto key = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
-                            h.quoted_proto, h, wire, src_is_lo);
+  FlowKey::Words key;
+  const bool src_is_lo = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
+                                  h.quoted_proto, h, wire, key);
   const uint32_t index = table.find(std::bit_cast<FlowKey>(key));
   if (index == kNoFlow) return;
   Flow& f = table.flow(index);
@@ -175,11 +175,6 @@ void Run::read_quoted(size_t i) noexcept {
 }
 
 }  // namespace
-
-FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
-  return std::bit_cast<FlowKey>(
-      make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, src_is_lo));
-}
 
 Endpoints endpoints_of(const Flow& f) noexcept {
   const bool lo = (f.flags & kInitiatorIsLo) != 0;
@@ -213,7 +208,7 @@ struct Guesses {
     for (size_t k = 0; k < n + kLag; ++k) {
       if (k < n && has_flow(headers[k])) {
         const Headers& h = headers[k];
-        key[k] = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, src_is_lo[k]);
+        src_is_lo[k] = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, key[k]);
         hash[k] = table.hash(key[k]);
         table.prefetch_first(hash[k]);
       }

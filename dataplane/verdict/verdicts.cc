@@ -145,7 +145,7 @@ struct Verdicts::History {
     TimeNs time_ns;
     uint32_t flow, index;  // flow: the lower half of its id
   };
-  std::unique_ptr<Passed[]> passed = std::make_unique<Passed[]>(kHistoryPackets);
+  Passed passed[kHistoryPackets] = {};
   uint64_t count = 0;
   void add(TimeNs now, const Flow& f, uint32_t index) noexcept {
     passed[count++ % kHistoryPackets] = {now, static_cast<uint32_t>(f.id), index};
@@ -273,7 +273,8 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   }
 }
 
-void Verdicts::look_up(Flow& f, const FlowCold& c, const PacketView& packet) noexcept {
+[[gnu::noinline]] void Verdicts::look_up(Flow& f, const FlowCold& c,
+                                         const PacketView& packet) noexcept {
   f.verdict_slot = table_->find(subject_of(f, c), packet.time_ns);
   f.verdict_generation = table_->generation();
 }
@@ -458,9 +459,10 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Track
 
 void Verdicts::passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       Rows rows) noexcept {
-  for (const size_t i : each(rows & first_rows(packets.size()))) {
+  History& h = *history_;
+  for (size_t i = 0; i < packets.size(); ++i) {
     const Tracked& t = tracked[i];
-    if (t.flow != nullptr) history_->add(packets[i].time_ns, *t.flow, t.index);
+    if (t.flow != nullptr && (rows & row(i)) != 0) h.add(packets[i].time_ns, *t.flow, t.index);
   }
 }
 

@@ -127,10 +127,15 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
   Burst& b = *burst_;
   const uint16_t n = wire.io->receive(side, now, b.packet);
   if (n == 0) return 0;
-  const LinkType link = wire.io->link();
-  const uint32_t flags = decode({b.packet, n}, link, {b.headers, n});
   b.held = 0;
   std::fill_n(b.reason, n, Reason::kNone);
+  if (settings_.wire[wire.index].uninspected != 0) {
+    send(wire, side, 0, n);
+    account(wire, side, n, 0);
+    return n;
+  }
+  const LinkType link = wire.io->link();
+  const uint32_t flags = decode({b.packet, n}, link, {b.headers, n});
   b.has_views = false;
   if ((flags & kFragment) != 0) {
     make_views(n);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs that work without a running instance: check and config.
+// The verbs that work without a running instance: check, config and fields.
 #include <cstdio>
 #include <memory>
 
@@ -93,6 +93,20 @@ void add_config(CLI::App& app, Chosen& chosen) {
         config = std::move(*read);
       }
       fmt::print("{}", config_text(config));
+      return kExitGood;
+    };
+  });
+}
+
+void add_fields(CLI::App& app, Chosen& chosen) {
+  auto* verb = app.add_subcommand("fields", "list every fact that parsers state, and its type");
+  verb->callback([&chosen] {
+    chosen = [] {
+      for (unsigned i = 0; i < kFacts; ++i) {
+        const auto fact = static_cast<Fact>(i);
+        const FactType type = fact_info(fact).type;
+        if (type != FactType::kItem) fmt::print("{:<60} {}\n", fact_name(fact), fact_type_name(type));
+      }
       return kExitGood;
     };
   });

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   weir::add_check(app, chosen);
   weir::add_config(app, chosen);
   weir::add_replay(app, chosen);
+  weir::add_fields(app, chosen);
   weir::add_asking_verbs(app, chosen);
   weir::add_ordering_verbs(app, chosen);
   try {  // the door of CLI11, which reports by exceptions

@@ -40,6 +40,8 @@ nlohmann::ordered_json as_json(const TrialResult& r) {
           {"verdicts_standing", r.verdicts_standing},
           {"reloads", r.reloads},
           {"flow_table_bytes", r.flow_table_bytes},
+          {"worker_bytes", r.worker_bytes},
+          {"packets_warming", r.packets_warming},
           {"pages", r.pages},
           {"compiler", __VERSION__}};
 }
@@ -76,6 +78,7 @@ int run(int argc, char** argv) {
   app.add_option("--flows-max", t.flows_max, "size of the flow table; 0: as the traffic needs");
   app.add_option("--seconds", t.seconds, "at most so long")->check(CLI::Range(0.01, 1.0));
   app.add_option("--packets", t.packets, "exactly so many, instead of --seconds; captures: once");
+  app.add_flag("--transparent", t.is_transparent, "the wire is not inspected");
   app.add_flag("--ceiling", t.is_ceiling, "receive and transmit alone");
   app.add_option("--ports", ports, "two DPDK vdev strings instead of memory")->expected(2);
   app.add_option("--flows-out", t.flows_out, "what each flow was taken for");

@@ -38,6 +38,7 @@ Settings settings_of(const TrialSettings& t) {
   Settings s;
   s.wires = 1;
   s.wire[0].mode = Mode::kEnforce;
+  s.wire[0].uninspected = t.is_transparent ? 1 : 0;
   std::snprintf(s.instance, sizeof s.instance, "bench%d", getpid());
   std::strncpy(s.wire[0].name, "bench", sizeof s.wire[0].name - 1);
   for (unsigned i = 0; i < 2; ++i) {
@@ -259,6 +260,8 @@ class Steady {
     (*worker)->publish_stats();
     collect(segment_.worker(0).stats, r);
     subtract(r, before);
+    r.packets_warming = before.packets;
+    r.worker_bytes = Worker::memory_for(segment_.settings()).total();
     meter.write(r);
     r.reloads = rules_.reloads.load();
     return r;

@@ -19,12 +19,13 @@ enum class Drain : uint8_t { kNone, kThread, kControl };
 struct TrialSettings {
   std::vector<std::string> captures;  // empty: synthetic
   SyntheticTraffic synthetic;
-  std::string ports[2];      // DPDK vdev strings; empty: frames from memory
-  bool is_ceiling = false;   // receive and transmit, no worker between
-  uint32_t verdicts = 0;     // standing ones
-  double blocked_share = 0;  // of the settled flows; the other verdicts match nothing
-  std::string rules;         // file; empty: none
-  uint64_t match_bytes = 0;  // as InspectSettings
+  std::string ports[2];         // DPDK vdev strings; empty: frames from memory
+  bool is_transparent = false;  // the wire is not inspected
+  bool is_ceiling = false;      // receive and transmit, no worker between
+  uint32_t verdicts = 0;        // standing ones
+  double blocked_share = 0;     // of the settled flows; the other verdicts match nothing
+  std::string rules;            // file; empty: none
+  uint64_t match_bytes = 0;     // as InspectSettings
   bool verify_checksums = true;
   bool classifies = false;  // nDPI
   bool reloads = false;     // the same rules anew, five times a second
@@ -44,7 +45,8 @@ struct TrialResult {
   uint64_t inspected_bytes = 0, classified_packets = 0, rule_hits = 0;
   uint64_t flows_active = 0, flows_created = 0, flows_evicted = 0, flows_refused = 0;
   uint64_t events_written = 0, events_lost = 0, verdicts_standing = 0, reloads = 0;
-  uint64_t flow_table_bytes = 0;
+  uint64_t flow_table_bytes = 0, worker_bytes = 0;
+  uint64_t packets_warming = 0;  // before what is counted above
   std::string pages;
 };
 

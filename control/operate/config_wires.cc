@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The wires: a list of {name, a, b, mode, fail, bypass, link_propagation, link_debounce_ms}.
+// The wires: a list of {name, a, b, mode, inspect, fail, bypass, link_propagation,
+// link_debounce_ms}.
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -207,8 +208,15 @@ Outcome read_wire_port(const std::string& key, const YAML::Node& node, const YAM
 
 Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML::Mark& at,
                       WireSettings& wire, BypassCommand& bypass) {
-  static const std::vector<std::string> known = {
-      "name", "a", "b", "mode", "fail", "bypass", "link_propagation", "link_debounce_ms"};
+  static const std::vector<std::string> known = {"name",
+                                                 "a",
+                                                 "b",
+                                                 "mode",
+                                                 "inspect",
+                                                 "fail",
+                                                 "bypass",
+                                                 "link_propagation",
+                                                 "link_debounce_ms"};
   const YAML::Mark mark = node.Mark().is_null() ? at : node.Mark();
   if (key == "name") return read_wire_name(node, wire);
   if (key == "mode") {
@@ -219,6 +227,12 @@ Outcome read_wire_key(const std::string& key, const YAML::Node& node, const YAML
     }
     wire.mode = static_cast<Mode>(*mode);
     return {};
+  }
+  if (key == "inspect") {
+    uint8_t inspects = 1;
+    const Outcome bad = read_wire_switch(key, node, mark, inspects);
+    wire.uninspected = inspects == 0 ? 1 : 0;
+    return bad;
   }
   if (key == "fail") return read_fail(node, mark, wire);
   if (key == "bypass") return read_bypass(node, mark, wire, bypass);
@@ -328,6 +342,7 @@ std::string write_wires(const Config& config) {
            "#     a: eth1          # interface (AF_XDP), af_packet:eth1, PCI address, net_...\n"
            "#     b: eth2\n"
            "#     mode: enforce    # tap (never drops), simulate (says what it would), enforce\n"
+           "#     inspect: true    # false: only forwards and counts, neither tracked nor told of\n"
            "#     fail: open       # what passes uninspected when something is wrong: open, "
            "closed, or\n"
            "#                      # {overload: closed, control-gone: open, ...}\n"
@@ -341,9 +356,10 @@ std::string write_wires(const Config& config) {
   std::string out;
   for (uint32_t i = 0; i < config.settings.wires; ++i) {
     const WireSettings& wire = config.settings.wire[i];
-    out += fmt::format("\n  - name: {}\n    a: {}\n    b: {}\n    mode: {}",
+    out += fmt::format("\n  - name: {}\n    a: {}\n    b: {}\n    mode: {}\n    inspect: {}",
                        write_quoted(wire.name), write_quoted(write_port(wire.side[0])),
-                       write_quoted(write_port(wire.side[1])), mode_name(wire.mode));
+                       write_quoted(write_port(wire.side[1])), mode_name(wire.mode),
+                       wire.uninspected == 0);
     for (unsigned cause = 0; cause < kFailCauses; ++cause) {
       out += fmt::format("{}{}: {}", cause == 0 ? "\n    fail: {" : ", ",
                          fail_cause_name(static_cast<FailCause>(cause)),

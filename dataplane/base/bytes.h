@@ -51,6 +51,11 @@ inline uint32_t load_be32(const uint8_t* p) noexcept {
   std::memcpy(&v, p, sizeof v);
   return detail::swap_to_big(v);
 }
+inline uint64_t load_be64(const uint8_t* p) noexcept {
+  uint64_t v;
+  std::memcpy(&v, p, sizeof v);
+  return detail::swap_to_big(v);
+}
 inline void store_be16(uint8_t* p, uint16_t v) noexcept {
   v = detail::swap_to_big(v);
   std::memcpy(p, &v, sizeof v);

@@ -4,12 +4,14 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
 
+#include "dataplane/base/bytes.h"
 #include "dataplane/base/result.h"
 
 namespace weir {
@@ -17,10 +19,14 @@ namespace weir {
 struct IpAddress {
   std::array<uint8_t, 16> bytes{};
 
+  // Written as one word: who reads it as a word right after does not wait for smaller stores.
   static IpAddress from_v4(const uint8_t* p) noexcept {
     IpAddress a;
-    a.bytes[10] = a.bytes[11] = 0xff;
-    std::memcpy(a.bytes.data() + 12, p, 4);
+    uint32_t v4;
+    std::memcpy(&v4, p, sizeof v4);
+    const uint64_t low = uint64_t{v4} << 32 | 0xffff0000u;  // in memory: 0 0 ff ff, then v4
+    static_assert(std::endian::native == std::endian::little);
+    std::memcpy(a.bytes.data() + 8, &low, sizeof low);
     return a;
   }
   static IpAddress from_v6(const uint8_t* p) noexcept {
@@ -28,10 +34,7 @@ struct IpAddress {
     std::memcpy(a.bytes.data(), p, 16);
     return a;
   }
-  bool is_v4() const noexcept {
-    static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return std::memcmp(bytes.data(), kMapped, 12) == 0;
-  }
+  bool is_v4() const noexcept { return high() == 0 && low() >> 32 == 0xffff; }
   bool is_unspecified() const noexcept {
     const IpAddress v4_any = from_v4(reinterpret_cast<const uint8_t*>("\0\0\0\0"));
     return *this == IpAddress{} || *this == v4_any;
@@ -42,7 +45,16 @@ struct IpAddress {
     return (bytes[12] & 0xf0) == 0xe0 ||
            (bytes[12] == 255 && bytes[13] == 255 && bytes[14] == 255 && bytes[15] == 255);
   }
-  auto operator<=>(const IpAddress&) const noexcept = default;
+  bool operator==(const IpAddress& o) const noexcept {
+    return high() == o.high() && low() == o.low();
+  }
+  std::strong_ordering operator<=>(const IpAddress& o) const noexcept {
+    return high() != o.high() ? high() <=> o.high() : low() <=> o.low();
+  }
+
+ private:
+  uint64_t high() const noexcept { return load_be64(bytes.data()); }
+  uint64_t low() const noexcept { return load_be64(bytes.data() + 8); }
 };
 static_assert(sizeof(IpAddress) == 16);
 

@@ -4,6 +4,8 @@
 // stage reads them and never changes them (the one exception says so: rewriting in reassembly).
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #include "dataplane/base/clock.h"
@@ -29,5 +31,39 @@ struct PacketView {
   void* handle = nullptr;  // io's own
   Side side = Side::kA;
 };
+
+// Some of a burst's packets: bit i is packet i.
+using Rows = uint32_t;
+constexpr Rows kAllRows = ~Rows{0};
+static_assert(kBurstMax <= 32);
+constexpr Rows first_rows(size_t n) noexcept {
+  return n >= kBurstMax ? kAllRows : (Rows{1} << n) - 1;
+}
+constexpr Rows row(size_t i) noexcept {
+  return Rows{1} << i;
+}
+
+// for (const size_t i : each(rows)): in order, at most kBurstMax of them.
+class EachRow {
+ public:
+  struct Iterator {
+    Rows left;
+    size_t operator*() const noexcept { return static_cast<size_t>(std::countr_zero(left)); }
+    Iterator& operator++() noexcept {
+      left &= left - 1;
+      return *this;
+    }
+    bool operator!=(const Iterator& o) const noexcept { return left != o.left; }
+  };
+  explicit EachRow(Rows rows) noexcept : rows_(rows) {}
+  Iterator begin() const noexcept { return {rows_}; }
+  Iterator end() const noexcept { return {0}; }
+
+ private:
+  Rows rows_;
+};
+inline EachRow each(Rows rows) noexcept {
+  return EachRow(rows);
+}
 
 }  // namespace weir

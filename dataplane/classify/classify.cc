@@ -97,7 +97,7 @@ void Classifier::conclude(Flow& f) {
   }
   release_slot(f.classify_slot);
   f.classify_slot = kNoSlot;
-  f.flags &= static_cast<uint16_t>(~kWantsClassify);
+  f.flags &= ~kWantsClassify;
 }
 
 bool Classifier::inspect(const PacketView& packet, const Headers& h, Flow& f, FlowCold& c) {
@@ -105,7 +105,7 @@ bool Classifier::inspect(const PacketView& packet, const Headers& h, Flow& f, Fl
     f.classify_slot = take_slot();
     if (f.classify_slot == kNoSlot) {
       ++stats_.refused_full;
-      f.flags &= static_cast<uint16_t>(~kWantsClassify);
+      f.flags &= ~kWantsClassify;
       return false;
     }
   }
@@ -132,8 +132,9 @@ bool Classifier::inspect(const PacketView& packet, const Headers& h, Flow& f, Fl
 
 void Classifier::classify(std::span<const PacketView> packets, std::span<const Headers> headers,
                           std::span<const Tracked> tracked, std::span<const bool> stopped,
-                          FlowTable& table, CycleBudget& budget, std::span<bool> became_known) {
-  for (size_t i = 0; i < packets.size(); ++i) {
+                          FlowTable& table, CycleBudget& budget, std::span<bool> became_known,
+                          Rows rows) {
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     became_known[i] = false;
     Flow* f = tracked[i].flow;
     if (f == nullptr || (f->flags & kWantsClassify) == 0 || stopped[i]) continue;

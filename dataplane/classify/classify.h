@@ -35,10 +35,11 @@ class Classifier {
   // The stage, for the packets whose flow still wants it. Writes Flow::app, app_master,
   // classify_slot and clears kWantsClassify when done. stopped[i]: a verdict drops the packet
   // whatever is in it. Once the budget is spent the rest waits for its next packet, or goes
-  // unclassified. became_known[i] is true where this packet told what the flow is.
+  // unclassified. became_known[i] is true where this packet told what the flow is. Of
+  // `rows` alone.
   void classify(std::span<const PacketView> packets, std::span<const Headers> headers,
                 std::span<const Tracked> tracked, std::span<const bool> stopped, FlowTable& table,
-                CycleBudget& budget, std::span<bool> became_known);
+                CycleBudget& budget, std::span<bool> became_known, Rows rows = kAllRows);
 
   // A flow ends: decides by what it has (guessing by port and address where nothing was said) and
   // gives the state back. For a flow without state this is nothing.

@@ -34,6 +34,22 @@ const FactInfo& fact_info(Fact fact) noexcept {
   return kInfo[static_cast<unsigned>(fact)];
 }
 
+std::string fact_name(Fact fact) {
+  const FactInfo& info = fact_info(fact);
+  std::string name;
+  if (info.scope != EvidenceKind::kAny) name = std::string(evidence_name(info.scope)) + ".";
+  for (const char c : info.path) {
+    if (c != '[' && c != ']' && c != '/') name += c;
+  }
+  return name;
+}
+
+std::string_view fact_type_name(FactType t) noexcept {
+  constexpr std::string_view kTypes[] = {"text", "hex",  "hex with colons", "number", "signed",
+                                         "bool", "time", "address",         "item"};
+  return kTypes[static_cast<unsigned>(t)];
+}
+
 std::string_view evidence_name(EvidenceKind kind) noexcept {
   const auto i = static_cast<unsigned>(kind);
   return i < kEvidenceKinds ? kNames[i] : std::string_view("unknown");

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "dataplane/contract/event_record.h"
@@ -52,6 +53,8 @@ struct FactInfo {
   std::string_view path;
 };
 const FactInfo& fact_info(Fact fact) noexcept;
+std::string fact_name(Fact fact);                    // as rules call it: "dns.answers.rdata"
+std::string_view fact_type_name(FactType t) noexcept;  // "text" "number" ...
 std::string_view evidence_name(EvidenceKind kind) noexcept;  // "dns" "tls" ...
 // nDPI's names for what a parser of that kind reads, with | between them.
 std::string_view evidence_applications(EvidenceKind kind) noexcept;

@@ -34,7 +34,8 @@ struct WireSettings {
   FailPolicy fail[kFailCauses] = {};
   uint8_t link_propagation = 0;  // 1: a port without link takes its partner down
   uint8_t bypass_nic = 0;        // 1: its PCI ports have a bypass relay that Weir drives
-  uint8_t reserved[4] = {};
+  uint8_t uninspected = 0;       // 1: frames go from port to port and are counted, nothing more
+  uint8_t reserved[3] = {};
   TimeNs link_debounce_ns = 100 * kNsPerMs;  // down, or up again, for so long before it counts
 
   FailPolicy on(FailCause cause) const noexcept { return fail[static_cast<unsigned>(cause)]; }

@@ -4,6 +4,8 @@
 #include "dataplane/decode/decode.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/decode/link.h"
@@ -23,6 +25,12 @@ constexpr uint32_t kReadableMax = 65'535;  // offsets are 16 bits; no link carri
 
 void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h,
                     unsigned depth) noexcept;
+
+// All but what flags say is set; and all of that is zero.
+void clear(Headers& h) noexcept {
+  static_assert(Anomaly::kNone == Anomaly{} && offsetof(Headers, quoted_src_port) == 74);
+  std::memset(static_cast<void*>(&h), 0, offsetof(Headers, quoted_src_port));
+}
 
 void note(Headers& h, Anomaly a) noexcept {
   if (h.anomaly == Anomaly::kNone) h.anomaly = a;
@@ -67,6 +75,7 @@ void read_quoted(const Frame& f, uint32_t at, Headers& h) noexcept {
     return;
   }
   h.flags |= kIcmpError;
+  h.quoted_src_port = h.quoted_dst_port = 0;
   const bool ports = h.quoted_proto == kProtoTcp || h.quoted_proto == kProtoUdp;
   if (ports && f.holds(l4, 4)) {
     h.quoted_src_port = load_be16(f.data + l4);
@@ -287,7 +296,7 @@ void read_ip(Frame f, uint32_t at, Headers& h, unsigned depth) noexcept {
     return;
   }
   read_transport(f, next, h);
-  if (h.has(kFragment)) return;
+  if (h.proto == kProtoTcp || h.has(kFragment)) return;
   uint32_t network = 0;
   const LinkHeader inside = tunnel_payload(f, next, h, network);
   if (inside.next == LinkNext::kNothing) return;
@@ -375,9 +384,16 @@ bool sums_to_ones(uint64_t sum) noexcept {
 }  // namespace
 
 void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept {
-  h = Headers{};
+  clear(h);
   const uint32_t end = std::min(packet.bytes, kReadableMax);
   const Frame f{packet.data, end, packet.wire_bytes > end};
+  if (link == LinkType::kEthernet && end >= 14) {  // what most frames are, without a detour
+    const uint16_t type = load_be16(packet.data + 12);
+    if (type == kEtherIpv4 || type == kEtherIpv6) {
+      h.flags = kHasMac;
+      return read_ip(f, 14, h, 1);
+    }
+  }
   const LinkHeader l = read_link(packet.data, end, link);
   if (l.has_mac) h.flags |= kHasMac;
   switch (l.next) {
@@ -401,13 +417,16 @@ void decode_ip(const PacketView& packet, uint32_t at, Headers& h) noexcept {
   read_ip({packet.data, std::min(packet.bytes, kReadableMax), false}, at, h, depth);
 }
 
-void decode(std::span<const PacketView> packets, LinkType link,
-            std::span<Headers> headers) noexcept {
+uint32_t decode(std::span<const PacketView> packets, LinkType link,
+                std::span<Headers> headers) noexcept {
   const size_t n = std::min(packets.size(), headers.size());
+  uint32_t flags = 0;
   for (size_t i = 0; i < n; ++i) {
     if (i + 1 < n) __builtin_prefetch(packets[i + 1].data);
     decode_packet(packets[i], link, headers[i]);
+    flags |= headers[i].flags;
   }
+  return flags;
 }
 
 Anomaly checksum_anomaly(const PacketView& packet, const Headers& h) noexcept {

@@ -27,35 +27,36 @@ enum HeaderFlag : uint32_t {
   kIcmpError = 1u << 5,       // quotes another packet: see quoted_*
   kOneWayIcmp = 1u << 6,      // an ICMP type without an answering type
   kHasMac = 1u << 7,          // src_mac/dst_mac lie at data[6], data[0]
-  kAwaitsRest = 1u << 9,      // a fragment whose datagram is not whole yet (set by the worker)
   kAddressClaimed = 1u << 8,  // ARP or ND tells an address: claim_* are set
+  kAwaitsRest = 1u << 9,      // a fragment whose datagram is not whole yet (set by the worker)
 };
 
 struct Headers {
   uint32_t flags = 0;
+  uint32_t network =
+      0;  // of a tunnelled packet: virtual network (VXLAN and Geneve VNI, NVGRE VSID)
+  IpAddress src{}, dst{};
   uint16_t l3_offset = 0;  // innermost IP header
   uint16_t l3_bytes = 0;   // its packet, as its length field says and the frame holds
   uint16_t l4_offset = 0;
   uint16_t payload_offset = 0;  // after the transport header (after IP, where none was read)
   uint16_t payload_bytes = 0;
   uint16_t src_port = 0, dst_port = 0;  // host order; ICMP: as in Endpoints
-  uint8_t ip_version = 0;               // 4, 6; 0: no IP
-  uint8_t proto = 0;                    // transport protocol number
+  uint16_t vlan[2] = {};                // outer first, without priority bits
+  uint16_t fragment_offset = 0;         // bytes
+  uint32_t tcp_seq = 0, tcp_ack = 0;
+  uint8_t ip_version = 0;  // 4, 6; 0: no IP
+  uint8_t proto = 0;       // transport protocol number
   uint8_t tcp_flags = 0;
   uint8_t ttl = 0;
   uint8_t vlan_count = 0;  // tags seen
   Anomaly anomaly = Anomaly::kNone;
-  uint16_t vlan[2] = {};         // outer first, without priority bits
-  uint16_t fragment_offset = 0;  // bytes
-  uint32_t tcp_seq = 0, tcp_ack = 0;
-  uint32_t network =
-      0;  // of a tunnelled packet: virtual network (VXLAN and Geneve VNI, NVGRE VSID)
-  IpAddress src{}, dst{};
-  // Of an ICMP error: the packet it complains of. Ports are 0 where they could not be read.
-  IpAddress quoted_src{}, quoted_dst{};
+  // Set only where the flag says so; else whatever was there.
+  // kIcmpError: the packet it complains of. Ports are 0 where they could not be read.
   uint16_t quoted_src_port = 0, quoted_dst_port = 0;
+  IpAddress quoted_src{}, quoted_dst{};
   uint8_t quoted_proto = 0;
-  // Of ARP and IPv6 neighbour discovery: who says to have which address.
+  // kAddressClaimed, by ARP or IPv6 neighbour discovery: who says to have which address.
   MacAddress claim_mac{};
   IpAddress claim_address{};
 
@@ -72,9 +73,9 @@ void decode_packet(const PacketView& packet, LinkType link, Headers& headers) no
 // An IP packet at `at`, put together from fragments. h: of one of them, becomes the packet's.
 void decode_ip(const PacketView& packet, uint32_t at, Headers& h) noexcept;
 
-// A burst: packets[i] -> headers[i].
-void decode(std::span<const PacketView> packets, LinkType link,
-            std::span<Headers> headers) noexcept;
+// A burst: packets[i] -> headers[i]. Returns every flag that any of them has.
+uint32_t decode(std::span<const PacketView> packets, LinkType link,
+                std::span<Headers> headers) noexcept;
 
 // Whether the checksums of the innermost IPv4 header and of TCP, UDP, ICMP or ICMPv6 hold; kNone if
 // they do or cannot be known (fragment, cut capture, UDP checksum 0 over IPv4). A receiver discards

@@ -60,7 +60,9 @@ void EventWriter::put(Record& record, RecordType type, uint8_t wire, TimeNs now)
   }
 }
 
-void EventWriter::flow_report(FlowReport& r, const Flow& f, const FlowCold& c) const {
+void EventWriter::flow_report(FlowReport& r, const FlowView& v) const {
+  const Flow& f = v.flow;
+  const FlowCold& c = v.cold;
   r.flow = f.id;
   r.ends = weir::endpoints_of(f);
   for (unsigned d = 0; d < 2; ++d) {
@@ -68,12 +70,12 @@ void EventWriter::flow_report(FlowReport& r, const Flow& f, const FlowCold& c) c
     r.counters.bytes[d] = f.bytes[d];
     r.tcp_flags[d] = f.tcp_flags[d];
   }
-  r.counters.dropped_packets = c.dropped_packets;
-  r.counters.dropped_bytes = c.dropped_bytes;
+  r.counters.dropped_packets = v.drops.packets;
+  r.counters.dropped_bytes = v.drops.bytes;
   r.first_ns = c.first_ns;
   r.last_ns = f.last_ns;
-  r.verdict = c.verdict;
-  r.rule_sid = c.rule_sid;
+  r.verdict = v.drops.verdict;
+  r.rule_sid = v.drops.rule_sid;
   r.app_master = f.app_master;
   r.app = f.app;
   r.state = f.state;
@@ -98,18 +100,18 @@ void EventWriter::flow_start(const Flow& f, const FlowCold& c, uint8_t wire) {
   put(r, RecordType::kFlowStart, wire, c.first_ns);
 }
 
-void EventWriter::flow_update(const Flow& f, const FlowCold& c, UpdateCause cause, TimeNs now) {
+void EventWriter::flow_update(const FlowView& v, UpdateCause cause, TimeNs now) {
   FlowUpdate r;
-  flow_report(r, f, c);
+  flow_report(r, v);
   r.cause = cause;
-  put(r, RecordType::kFlowUpdate, f.key.wire, now);
+  put(r, RecordType::kFlowUpdate, v.flow.key.wire, now);
 }
 
-void EventWriter::flow_end(const Flow& f, const FlowCold& c, EndReason why, TimeNs now) {
+void EventWriter::flow_end(const FlowView& v, EndReason why, TimeNs now) {
   FlowEnd r;
-  flow_report(r, f, c);
+  flow_report(r, v);
   r.end = why;
-  put(r, RecordType::kFlowEnd, f.key.wire, now);
+  put(r, RecordType::kFlowEnd, v.flow.key.wire, now);
 }
 
 void EventWriter::report(const VerdictReport& r) {
@@ -166,17 +168,18 @@ void EventWriter::put_evidence(const Evidence& e) {
 
 void EventWriter::observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,
                                TimeNs now) {
-  FlowCold& c = flows.cold(t.index);
   if ((t.events & kFlowStarted) != 0) {
-    c.told_ns = now;
+    FlowCold& c = flows.cold(t.index);
+    c.tell(now);
     flow_start(*t.flow, c, wire);
   }
-  if ((t.events & kFlowEstablished) != 0) flow_update(*t.flow, c, UpdateCause::kEstablished, now);
-  if ((t.events & kFlowRefused) != 0) flow_update(*t.flow, c, UpdateCause::kRefused, now);
+  const FlowView v = flows.view(t.index);
+  if ((t.events & kFlowEstablished) != 0) flow_update(v, UpdateCause::kEstablished, now);
+  if ((t.events & kFlowRefused) != 0) flow_update(v, UpdateCause::kRefused, now);
   if ((t.events & kQuotedRefused) != 0) {
-    flow_update(flows.flow(t.quoted), flows.cold(t.quoted), UpdateCause::kRefused, now);
+    flow_update(flows.view(t.quoted), UpdateCause::kRefused, now);
   }
-  if (became_known) flow_update(*t.flow, c, UpdateCause::kClassified, now);
+  if (became_known) flow_update(v, UpdateCause::kClassified, now);
 }
 
 void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked& t,
@@ -203,12 +206,11 @@ void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked
       std::copy_n(p.data, 6, r.dst_mac.begin());
     }
     if (t.flow != nullptr) {
-      const FlowCold& c = flows.cold(t.index);
       FlowReport flow;
-      flow_report(flow, *t.flow, c);
+      flow_report(flow, flows.view(t.index));
       r.flow = t.flow->id;
       r.counters = flow.counters;
-      r.flow_first_ns = c.first_ns;
+      r.flow_first_ns = flow.first_ns;
       r.app_master = t.flow->app_master;
       r.app = t.flow->app;
       r.to_server = t.direction == 0;
@@ -266,8 +268,8 @@ void EventWriter::observe(std::span<const PacketView> packets, std::span<const H
                           std::span<const Tracked> tracked, std::span<const bool> became_known,
                           std::span<const Hits> hits, const LoadedRules* rules,
                           std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
-                          uint64_t packet_number) {
-  for (size_t i = 0; i < packets.size(); ++i) {
+                          uint64_t packet_number, Rows rows) {
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     const Tracked& t = tracked[i];
     if (t.flow != nullptr && (t.events != 0 || became_known[i])) {
       observe_flow(t, became_known[i], wire, flows, packets[i].time_ns);

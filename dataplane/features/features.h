@@ -21,20 +21,21 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
 
   // Names the flow as a whole. wire: index of the wire it is on.
   void flow_start(const Flow& f, const FlowCold& c, uint8_t wire);
-  void flow_update(const Flow& f, const FlowCold& c, UpdateCause cause, TimeNs now);
-  void flow_end(const Flow& f, const FlowCold& c, EndReason why, TimeNs now);
+  void flow_update(const FlowView& v, UpdateCause cause, TimeNs now);
+  void flow_end(const FlowView& v, EndReason why, TimeNs now);
   void report(const VerdictReport& r) override;
   void evidence(const Evidence& e) noexcept override;
   void at_packet(uint64_t number) noexcept { packet_number_ = number; }  // what evidence speaks of
   // Counts of evidence that are due; all: every one, for the end.
   void tell_counted(TimeNs now, bool all);
 
-  // Stage. packet_number: of the first packet of the burst, counted from 1.
+  // Stage. packet_number: of the first packet of the burst, counted from 1. rows: those of which
+  // there may be something to tell.
   void observe(std::span<const PacketView> packets, std::span<const Headers> headers,
                std::span<const Tracked> tracked, std::span<const bool> became_known,
                std::span<const Hits> hits, const LoadedRules* rules,
                std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
-               uint64_t packet_number);
+               uint64_t packet_number, Rows rows = kAllRows);
   void anomaly(const PacketView& packet, const Headers& h, Anomaly what, uint8_t wire,
                uint64_t packet_number);
 
@@ -55,7 +56,7 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
   template <class Record>
   void put(Record& record, RecordType type, uint8_t wire, TimeNs now);
   void put_evidence(const Evidence& e);
-  void flow_report(FlowReport& r, const Flow& f, const FlowCold& c) const;
+  void flow_report(FlowReport& r, const FlowView& v) const;
   void observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,
                     TimeNs now);
   void rule_hits(const PacketView& p, const Headers& h, const Tracked& t, const Hits& hits,

@@ -1,93 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two-choice bucketed table: a key lives in one of two cache-line buckets of 8; at most half of the
-// slots are ever used, so that both being full is rarer than any other loss. Deletion clears the
-// slot: no tombstones, no rehash, no movement, hence pointers to flows stay good while they live.
+// slots are ever used, so that both being full is rarer than any other loss. The first one is
+// preferred until it is half full: nearly every look-up ends there. Deletion clears the slot: no
+// tombstones, no rehash, no movement, hence pointers to flows stay good while they live.
 #include <algorithm>
 #include <bit>
 
 #include "dataplane/base/check.h"
-#include "dataplane/base/hash.h"
-#include "dataplane/flow/flow.h"
+#include "dataplane/flow/table.h"
 
 namespace weir {
 
 namespace {
 
+constexpr unsigned kHalfFull = 4;
+
 uint64_t buckets_for(uint64_t flows_max) noexcept {
   return std::bit_ceil(std::max<uint64_t>(flows_max, 16) * 2 / 8);
+}
+uint64_t waiting_for(uint64_t flows_max) noexcept {
+  return std::bit_ceil(std::max<uint64_t>(flows_max, 16)) / 2;
 }
 
 }  // namespace
 
 FlowTable::FlowTable(const FlowSettings& settings, FlowId id_base, uint64_t seed)
     : settings_(settings),
+      shortest_timeout_ns_(
+          std::min({settings.tcp_new_ns, settings.tcp_established_ns, settings.tcp_closed_ns,
+                    settings.udp_new_ns, settings.udp_established_ns, settings.other_ns})),
       seed_(seed),
       capacity_(static_cast<uint32_t>(std::clamp<uint64_t>(settings.flows_max, 16, 1u << 28))),
       bucket_mask_(buckets_for(capacity_) - 1),
-      buckets_(std::make_unique<Bucket[]>(bucket_mask_ + 1)),
-      flows_(std::make_unique<Flow[]>(capacity_)),
-      cold_(std::make_unique<FlowCold[]>(capacity_)),
-      free_(std::make_unique<uint32_t[]>(capacity_)),
-      waiting_(std::make_unique<Waiting[]>(capacity_)),
-      free_count_(capacity_),
-      last_id_(id_base) {
-  for (uint32_t i = 0; i < capacity_; ++i) free_[i] = capacity_ - 1 - i;  // low slots first
-}
+      waiting_mask_(waiting_for(capacity_) - 1),
+      buckets_(bucket_mask_ + 1),
+      flows_(capacity_),
+      cold_(capacity_),
+      drops_(capacity_, Backing::kWhenUsed),
+      waiting_(waiting_mask_ + 1),
+      last_id_(id_base) {}
 
 uint64_t FlowTable::bytes_for(uint64_t flows_max) noexcept {
-  return buckets_for(flows_max) * sizeof(Bucket) +
-         flows_max * (sizeof(Flow) + sizeof(FlowCold) + sizeof(uint32_t) + sizeof(Waiting));
+  return buckets_for(flows_max) * sizeof(FlowBucket) + waiting_for(flows_max) * sizeof(Waiting) +
+         flows_max * (sizeof(Flow) + sizeof(FlowCold));
 }
 
-uint64_t FlowTable::hash(const FlowKey& key) const noexcept {
-  uint64_t w[6];
-  std::memcpy(w, &key, sizeof w);
-  const uint64_t a = hash_mix(w[0] ^ seed_, w[1] ^ 0xa0761d6478bd642full);
-  const uint64_t b = hash_mix(w[2] ^ 0xe7037ed1a0b428dbull, w[3] ^ seed_);
-  const uint64_t c = hash_mix(w[4] ^ 0x8ebc6af09c88c6e3ull, w[5] ^ 0x589965cc75374cc3ull);
-  return hash_mix(a ^ 0x1d8e4e27c47d124full, b ^ std::rotl(c, 23));
-}
-
-void FlowTable::prefetch_bucket(uint64_t hash) const noexcept {
-  __builtin_prefetch(&buckets_[first_bucket(hash)]);
-}
-
-uint32_t FlowTable::find_in(uint64_t bucket, uint16_t tag, const FlowKey& key) const noexcept {
-  const Bucket& b = buckets_[bucket];
-  for (unsigned s = 0; s < kSlots; ++s) {
-    if (b.tag[s] == tag && flows_[b.index[s]].key == key) return b.index[s];
+uint32_t FlowTable::find_in(const FlowBucket& b, uint16_t tag, const FlowKey& key) const noexcept {
+  for (unsigned slots = b.slots_with(tag); slots != 0; slots &= slots - 1) {
+    const uint32_t index = b.index[std::countr_zero(slots)];
+    if (flows_[index].key == key) return index;
   }
   return kNoFlow;
 }
 
 uint32_t FlowTable::find(const FlowKey& key, uint64_t hash) const noexcept {
   const uint16_t tag = tag_of(hash);
-  const uint32_t found = find_in(first_bucket(hash), tag, key);
-  return found != kNoFlow ? found : find_in(second_bucket(hash), tag, key);
+  const uint32_t found = find_in(buckets_[first_bucket(hash)], tag, key);
+  return found != kNoFlow ? found : find_in(buckets_[second_bucket(hash)], tag, key);
 }
 
 uint32_t FlowTable::insert(const FlowKey& key, uint64_t hash) noexcept {
-  if (free_count_ == 0) return kNoFlow;
-  const auto room = [](const Bucket& b) {
-    return static_cast<unsigned>(std::count(std::begin(b.tag), std::end(b.tag), uint16_t{0}));
+  if (free_head_ == kNoFlow && high_water_ == capacity_) return kNoFlow;
+  const auto used = [](const FlowBucket& b) {
+    return kBucketSlots - static_cast<unsigned>(std::popcount(b.slots_with(0)));
   };
-  Bucket& first = buckets_[first_bucket(hash)];
-  Bucket& second = buckets_[second_bucket(hash)];
-  Bucket& b = room(first) >= room(second) ? first : second;
-  for (unsigned s = 0; s < kSlots; ++s) {
-    if (b.tag[s] != 0) continue;
-    const uint32_t index = free_[--free_count_];
-    b.tag[s] = tag_of(hash);
-    b.index[s] = index;
-    flows_[index] = Flow{};
-    flows_[index].key = key;
-    flows_[index].id = next_id();
-    cold_[index] = FlowCold{};
-    high_water_ = std::max(high_water_, index + 1);
-    ++size_;
-    return index;
+  FlowBucket* b = &buckets_[first_bucket(hash)];
+  if (const unsigned in_first = used(*b); in_first > kHalfFull) {
+    FlowBucket& second = buckets_[second_bucket(hash)];
+    if (used(second) < in_first) b = &second;
   }
-  return kNoFlow;
+  const unsigned room = b->slots_with(0);
+  if (room == 0) return kNoFlow;
+  uint32_t index = high_water_;
+  if (free_head_ != kNoFlow) {
+    index = free_head_;
+    free_head_ = flows_[index].verdict_slot;
+    if (free_head_ != kNoFlow) __builtin_prefetch(&flows_[free_head_].packets, 1);
+  } else {
+    ++high_water_;
+  }
+  const int slot = std::countr_zero(room);
+  b->tag[slot] = tag_of(hash);
+  b->index[slot] = index;
+  flows_[index] = Flow{};
+  flows_[index].key = key;
+  flows_[index].id = next_id();
+  cold_[index] = FlowCold{};
+  ++size_;
+  return index;
 }
 
 void FlowTable::erase(uint32_t index) noexcept {
@@ -96,12 +96,14 @@ void FlowTable::erase(uint32_t index) noexcept {
   const uint64_t h = hash(f.key);
   const uint16_t tag = tag_of(h);
   for (const uint64_t at : {first_bucket(h), second_bucket(h)}) {
-    Bucket& b = buckets_[at];
-    for (unsigned s = 0; s < kSlots; ++s) {
+    FlowBucket& b = buckets_[at];
+    for (unsigned s = 0; s < kBucketSlots; ++s) {
       if (b.tag[s] != tag || b.index[s] != index) continue;
       b.tag[s] = 0;
       f.id = 0;
-      free_[free_count_++] = index;
+      f.key.is_free = 1;
+      f.verdict_slot = free_head_;
+      free_head_ = index;
       --size_;
       return;
     }
@@ -110,31 +112,52 @@ void FlowTable::erase(uint32_t index) noexcept {
   ++impossible_;
 }
 
-bool FlowTable::is_expired(const Flow& f, TimeNs now) const noexcept {
-  TimeNs limit = settings_.other_ns;
-  if (f.key.proto == kProtoTcp) {
-    limit = f.state == FlowState::kEstablished ? settings_.tcp_established_ns
-            : f.state == FlowState::kNew       ? settings_.tcp_new_ns
-                                               : settings_.tcp_closed_ns;
-  } else if (f.key.proto == kProtoUdp) {
-    limit =
-        f.state == FlowState::kEstablished ? settings_.udp_established_ns : settings_.udp_new_ns;
+TimeNs FlowTable::timeout_of(const Flow& f) const noexcept {
+  const bool is_established = f.state == FlowState::kEstablished;
+  switch (f.key.proto) {
+    case kProtoTcp:
+      return is_established               ? settings_.tcp_established_ns
+             : f.state == FlowState::kNew ? settings_.tcp_new_ns
+                                          : settings_.tcp_closed_ns;
+    case kProtoUdp:
+      return is_established ? settings_.udp_established_ns : settings_.udp_new_ns;
+    default:
+      return settings_.other_ns;
   }
-  return now - f.last_ns > limit;
+}
+
+uint32_t FlowTable::slots_due(uint32_t most, TimeNs now) noexcept {
+  const TimeNs since = std::clamp<TimeNs>(now - swept_ns_, 0, kSweepRoundNs);
+  const auto due = static_cast<uint32_t>(since * TimeNs{high_water_} / kSweepRoundNs);
+  if (due > most || now < swept_ns_) {
+    swept_ns_ = now;
+    return std::min(due, most);
+  }
+  if (due != 0) swept_ns_ += due * kSweepRoundNs / high_water_;
+  return due;
+}
+
+FlowDrops& FlowTable::drops_to_write(uint32_t i) noexcept {
+  Flow& f = flows_[i];
+  if ((f.flags & kHasDrops) == 0) {
+    f.flags |= kHasDrops;
+    drops_[i] = FlowDrops{};
+  }
+  return drops_[i];
 }
 
 uint32_t FlowTable::evict_candidate() noexcept {
   for (uint32_t n = 0; n < kEvictLook; ++n) {
     evict_at_ = evict_at_ + 1 >= high_water_ ? 0 : evict_at_ + 1;
     const Flow& f = flows_[evict_at_];
-    if (f.id != 0 && f.state != FlowState::kEstablished) return evict_at_;
+    if (f.key.is_free == 0 && f.state != FlowState::kEstablished) return evict_at_;
   }
   return kNoFlow;
 }
 
-void FlowTable::await_answer(uint32_t index, TimeNs now) noexcept {
-  if (waiting_tail_ - waiting_head_ >= capacity_) return;  // a flood: the oldest are told first
-  waiting_[waiting_tail_++ % capacity_] = {now, flows_[index].id, index};
+void FlowTable::await_answer(uint32_t index) noexcept {
+  if (waiting_tail_ - waiting_head_ > waiting_mask_) return;  // a flood: the oldest are told first
+  waiting_[waiting_tail_++ & waiting_mask_] = {index, static_cast<uint32_t>(flows_[index].id)};
 }
 
 }  // namespace weir

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <tuple>
+#include <array>
+#include <bit>
+#include <cstring>
 
 #include "dataplane/flow/flow.h"
 
@@ -8,25 +10,23 @@ namespace weir {
 
 namespace {
 
-bool is_less_or_equal(const IpAddress& a, uint16_t a_port, const IpAddress& b,
-                      uint16_t b_port) noexcept {
-  return std::tie(a, a_port) <= std::tie(b, b_port);
-}
+static_assert(std::endian::native == std::endian::little);  // how the last two words are put
 
-FlowKey make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst, uint16_t dst_port,
-                 uint8_t proto, const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
-  src_is_lo = is_less_or_equal(src, src_port, dst, dst_port);
-  FlowKey k;
-  k.lo = src_is_lo ? src : dst;
-  k.hi = src_is_lo ? dst : src;
-  k.lo_port = src_is_lo ? src_port : dst_port;
-  k.hi_port = src_is_lo ? dst_port : src_port;
-  k.vlan[0] = h.vlan[0];
-  k.vlan[1] = h.vlan[1];
-  k.proto = proto;
-  k.wire = wire;
-  for (unsigned i = 0; i < 3; ++i) k.network[i] = static_cast<uint8_t>(h.network >> 8 * i);
-  return k;
+// Written word by word, in place: the hash reads words right after, and a load that spans several
+// stores would wait for them to land. Returns whether src is the lower end.
+inline bool make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst,
+                     uint16_t dst_port, uint8_t proto, const Headers& h, uint8_t wire,
+                     FlowKey::Words& key) noexcept {
+  const bool src_is_lo = src < dst || (src == dst && src_port <= dst_port);
+  std::memcpy(&key[0], (src_is_lo ? src : dst).bytes.data(), 8);
+  std::memcpy(&key[1], (src_is_lo ? src : dst).bytes.data() + 8, 8);
+  std::memcpy(&key[2], (src_is_lo ? dst : src).bytes.data(), 8);
+  std::memcpy(&key[3], (src_is_lo ? dst : src).bytes.data() + 8, 8);
+  const uint64_t lo_port = src_is_lo ? src_port : dst_port;
+  const uint64_t hi_port = src_is_lo ? dst_port : src_port;
+  key[4] = lo_port | hi_port << 16 | uint64_t{h.vlan[0]} << 32 | uint64_t{h.vlan[1]} << 48;
+  key[5] = proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16;
+  return src_is_lo;
 }
 
 // The state of one burst's tracking: what each phase below needs of the others.
@@ -49,7 +49,7 @@ struct Run {
 
   void end(uint32_t index, EndReason why) noexcept {
     if (ended_count < ended.size()) {
-      ended[ended_count++] = {table.flow(index), table.cold(index), why, index};
+      ended[ended_count++] = {table.flow(index), table.cold(index), table.drops(index), why, index};
     }
     ++stats.ended;
     table.erase(index);
@@ -108,7 +108,7 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
     std::copy_n(p.data + 6, 6, (from_initiator ? c.src_mac : c.dst_mac).begin());
     std::copy_n(p.data, 6, (from_initiator ? c.dst_mac : c.src_mac).begin());
   }
-  if (tcp && (f.flags & kMidstream) == 0) table.await_answer(index, p.time_ns);
+  if (tcp && (f.flags & kMidstream) == 0) table.await_answer(index);
   tracked[i].events |= kFlowStarted;
   return index;
 }
@@ -163,10 +163,10 @@ void Run::read_quoted(size_t i) noexcept {
   const Headers& h = headers[i];
   const bool unreachable = h.src_port == (h.proto == kProtoIcmp ? 3 : 1);
   if (!unreachable) return;
-  bool src_is_lo = false;
-  const FlowKey key = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
-                               h.quoted_proto, h, wire, src_is_lo);
-  const uint32_t index = table.find(key);
+  FlowKey::Words key;
+  const bool src_is_lo = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
+                                  h.quoted_proto, h, wire, key);
+  const uint32_t index = table.find(std::bit_cast<FlowKey>(key));
   if (index == kNoFlow) return;
   Flow& f = table.flow(index);
   const bool quotes_initiator = src_is_lo == ((f.flags & kInitiatorIsLo) != 0);
@@ -177,10 +177,6 @@ void Run::read_quoted(size_t i) noexcept {
 }
 
 }  // namespace
-
-FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
-  return make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, src_is_lo);
-}
 
 Endpoints endpoints_of(const Flow& f) noexcept {
   const bool lo = (f.flags & kInitiatorIsLo) != 0;
@@ -196,25 +192,55 @@ Endpoints endpoints_of(const Flow& f) noexcept {
   return e;
 }
 
+namespace {
+
+// Which flow each packet is probably of, its lines on the way; kNoFlow: probably a new one.
+struct Guesses {
+  FlowKey::Words key[kBurstMax];
+  uint64_t hash[kBurstMax];
+  uint32_t index[kBurstMax];
+  bool src_is_lo[kBurstMax];
+
+  // Each packet's bucket is asked for kLag packets before it is looked into, and its flow as soon
+  // as that tells which: by the time the burst is gone through for good, most are there.
+  Guesses(std::span<const Headers> headers, size_t n, uint8_t wire,
+          const FlowTable& table) noexcept {
+    constexpr size_t kLag = 8;
+    Rows unknown = 0;
+    for (size_t k = 0; k < n + kLag; ++k) {
+      if (k < n && has_flow(headers[k])) {
+        const Headers& h = headers[k];
+        src_is_lo[k] = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, key[k]);
+        hash[k] = table.hash(key[k]);
+        table.prefetch_first(hash[k]);
+      }
+      if (k < kLag || !has_flow(headers[k - kLag])) continue;
+      const size_t i = k - kLag;
+      index[i] = table.guess_first(hash[i]);
+      if (index[i] != kNoFlow) continue;
+      table.prefetch_second(hash[i]);
+      unknown |= row(i);
+    }
+    for (const size_t i : each(unknown)) index[i] = table.guess_second(hash[i]);
+  }
+};
+
+}  // namespace
+
 TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers,
                   uint8_t wire, FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
                   std::span<EndedFlow> ended) noexcept {
   const size_t n = std::min<size_t>(packets.size(), kBurstMax);
-  FlowKey keys[kBurstMax];
-  uint64_t hashes[kBurstMax];
-  bool src_is_lo[kBurstMax];
+  const Guesses guesses(headers, n, wire, table);
   Run run{packets, headers, wire, table, stats, tracked, ended};
-  for (size_t i = 0; i < n; ++i) {  // hash all, fetch their buckets
+  for (size_t i = 0; i < n; ++i) {  // in order: a burst may hold a flow's first two
     tracked[i] = Tracked{};
-    if (!has_flow(headers[i])) continue;
-    keys[i] = key_of(headers[i], wire, src_is_lo[i]);
-    hashes[i] = table.hash(keys[i]);
-    table.prefetch_bucket(hashes[i]);
-  }
-  for (size_t i = 0; i < n; ++i) {  // find or start, in order: a burst may hold a flow's first two
     const Headers& h = headers[i];
     if (!has_flow(h)) continue;
-    uint32_t index = table.find(keys[i], hashes[i]);
+    uint32_t index = guesses.index[i];
+    if (index == kNoFlow || !table.flow(index).key.is(guesses.key[i])) {
+      index = table.find(std::bit_cast<FlowKey>(guesses.key[i]), guesses.hash[i]);
+    }
     if (index != kNoFlow) {
       const Flow& f = table.flow(index);
       const bool over = table.is_expired(f, packets[i].time_ns);
@@ -224,11 +250,14 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
         index = kNoFlow;
       }
     }
-    if (index == kNoFlow) index = run.start(i, keys[i], hashes[i], src_is_lo[i]);
+    if (index == kNoFlow) {
+      const auto key = std::bit_cast<FlowKey>(guesses.key[i]);
+      index = run.start(i, key, guesses.hash[i], guesses.src_is_lo[i]);
+    }
     if (index == kNoFlow) continue;
     tracked[i].index = index;
     tracked[i].flow = &table.flow(index);
-    run.update(i, src_is_lo[i]);
+    run.update(i, guesses.src_is_lo[i]);
     if (h.has(kIcmpError)) run.read_quoted(i);
   }
   return {n, run.ended_count};

@@ -143,7 +143,7 @@ void ProtocolParsers::release(Flow& f) noexcept {
 }
 
 void ProtocolParsers::settle(Flow& f) noexcept {
-  f.flags &= static_cast<uint16_t>(~kWantsParse);
+  f.flags &= ~kWantsParse;
   release(f);
 }
 

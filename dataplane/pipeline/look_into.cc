@@ -61,10 +61,10 @@ bool Worker::is_sound(size_t i, const WorkerWire& wire) {
 
 // What is in the packets, one after the other: each is put into its stream, and what that adds is
 // good until the next one is.
-void Worker::look_into(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
+void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire) {
   Burst& b = *burst_;
   MatchCounts counts;
-  for (size_t i = from; i < from + n; ++i) {
+  for (const size_t i : each(b.look)) {
     FailCause& cause = b.plight[i].cause;
     if (!b.headers[i].has(kHasIp)) {
       cause = FailCause::kCount;

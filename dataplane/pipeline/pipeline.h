@@ -63,7 +63,7 @@ class Worker {
          const Published<LoadedRules>& rules, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
-  void look_into(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
+  void look_into(const LoadedRules* rules, const WorkerWire& wire);
   void look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
                      MatchCounts& counts);
   void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
@@ -73,15 +73,17 @@ class Worker {
   bool wants_match(const Tracked& t);
   bool is_sound(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
-  void account(const WorkerWire& wire, Side side, size_t n);
+  Rows rows_to_look_at(size_t from, size_t n, const LoadedRules* rules) const;
+  void make_views(size_t n);
+  void account(const WorkerWire& wire, Side side, size_t n, Rows looked);
   void account_one(WireStats& stats, const PacketView& packet, Reason reason);
   bool is_pacing(const WorkerWire& wire) const noexcept;
-  void learn_outcomes(size_t from, size_t n);
+  void learn_outcomes();
   void hold(const WorkerWire& wire, size_t from, size_t n);
   void send(const WorkerWire& wire, Side side, size_t from, size_t n);
   void release_held(TimeNs now);
-  void answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link);
-  void end_flow(EndedFlow& ended, TimeNs now);
+  void answer(const WorkerWire& wire, Side side, LinkType link);
+  void end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t index, TimeNs now);
   void keep_house(TimeNs now);
 
   const uint8_t index_;

@@ -34,7 +34,7 @@ class StreamStage {
     if (wanted) {
       f.flags |= kStreamWindow;
     } else if (!was_deep || (f.flags & kStreamWindow) != 0) {
-      f.flags &= static_cast<uint16_t>(~kStreamWindow);
+      f.flags &= ~kStreamWindow;
       if ((f.flags & kWantsParse) == 0) streams_.forget(f, t.index, t.direction);
     }
   }
@@ -42,7 +42,7 @@ class StreamStage {
   // Nobody wants to look into the flow any more, or it has ended.
   void release(Flow& f, uint32_t index) noexcept {
     streams_.release(f, index);
-    f.flags &= static_cast<uint16_t>(~kHasStream);
+    f.flags &= ~kHasStream;
   }
 
   void publish(StatsPage& s) const noexcept {

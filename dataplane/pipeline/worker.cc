@@ -109,23 +109,34 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
   Burst& b = *burst_;
   const uint16_t n = wire.io->receive(side, now, b.packet);
   if (n == 0) return 0;
+  b.held = 0;
+  std::fill_n(b.reason, n, Reason::kNone);
+  if (settings_.wire[wire.index].uninspected != 0) {
+    send(wire, side, 0, n);
+    account(wire, side, n, 0);
+    return n;
+  }
   const LinkType link = wire.io->link();
-  decode({b.packet, n}, link, {b.headers, n});
-  std::copy_n(b.packet, n, b.view);
-  std::fill_n(b.plight, n, Plight{});
-  for (size_t i = 0; i < n; ++i) {
-    if (b.headers[i].has(kFragment)) defragment(wire, i);
+  const uint32_t flags = decode({b.packet, n}, link, {b.headers, n});
+  b.has_views = false;
+  if ((flags & kFragment) != 0) {
+    make_views(n);
+    for (size_t i = 0; i < n; ++i) {
+      if (b.headers[i].has(kFragment)) defragment(wire, i);
+    }
   }
   // As far as track came, then send, then the rest: a flow stays until its packets have left.
+  Rows looked = 0;
   for (size_t at = 0; at < n;) {
     const size_t done = inspect(wire, at, n, rules);
-    answer(wire, side, at, done, link);
+    answer(wire, side, link);
     hold(wire, at, done);
     send(wire, side, at, done);
+    looked |= b.look;
     at += done;
   }
   fragments_.release();
-  account(wire, side, n);
+  account(wire, side, n, looked);
   packets_seen_ += n;
   return n;
 }
@@ -137,32 +148,63 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
       track({b.packet + from, to - from}, {b.headers + from, to - from}, wire.index, flows_,
             track_stats_, {b.tracked + from, to - from}, b.ended);
   for (size_t i = 0; i < t.ended; ++i) {
-    end_flow(b.ended[i], b.packet[from].time_ns);
+    EndedFlow& e = b.ended[i];
+    end_flow(e.flow, {e.flow, e.cold, e.drops}, e.why, e.index, b.packet[from].time_ns);
   }
   const size_t n = t.packets;
-  const std::span<const PacketView> packets(b.view + from, n);
+  const std::span<const PacketView> packets(b.packet + from, n), views(b.view + from, n);
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
   const std::span<Decision> decisions(b.decision + from, n);
-  verdicts_.judge(packets, headers, tracked, flows_, decisions);
-  for (size_t i = 0; i < n; ++i) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
+  const Rows with_verdict =
+      verdicts_.judge(b.has_views ? views : packets, headers, tracked, flows_, decisions);
+  const Rows look = with_verdict | rows_to_look_at(from, n, rules);
+  b.look = look << from;
+  if (look == 0) return n;
+  if (!b.has_views) make_views(to);
+  for (const size_t i : each(look)) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
   const std::span<bool> became_known(b.became_known + from, n);
   budget_.begin();
-  classifier_->classify(packets, headers, tracked, {b.stopped + from, n}, flows_, budget_,
-                        became_known);
-  look_into(from, n, rules, wire);
+  classifier_->classify(views, headers, tracked, {b.stopped + from, n}, flows_, budget_,
+                        became_known, look);
+  look_into(rules, wire);
   const std::span<const Hits> hits(b.hits + from, n);
-  verdicts_.decide(packets, tracked, became_known, hits, {b.plight + from, n}, rules,
-                   settings_.wire[wire.index], flows_, decisions);
-  events_.observe(packets, headers, tracked, became_known, hits, rules, decisions, wire.index,
-                  flows_, packets_seen_ + from + 1);
-  learn_outcomes(from, n);
+  verdicts_.decide(views, tracked, became_known, hits, {b.plight + from, n}, rules,
+                   settings_.wire[wire.index], flows_, decisions, look);
+  events_.observe(views, headers, tracked, became_known, hits, rules, decisions, wire.index, flows_,
+                  packets_seen_ + from + 1, look);
+  learn_outcomes();
   return n;
 }
 
-void Worker::answer(const WorkerWire& wire, Side side, size_t from, size_t n, LinkType link) {
+// What is left for the stages after judge, where no verdict stands.
+Rows Worker::rows_to_look_at(size_t from, size_t n, const LoadedRules* rules) const {
+  if (plight_ != FailCause::kCount) return first_rows(n);
+  const Burst& b = *burst_;
+  const unsigned wants = kWantsClassify | kWantsParse | kHasStream | kBlockedByRule |
+                         (rules == nullptr ? 0u : unsigned{kWantsMatch});
+  Rows look = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const Tracked& t = b.tracked[from + i];
+    const Headers& h = b.headers[from + i];
+    const bool plain = t.flow != nullptr && (t.flow->flags & wants) == 0 && t.events == 0 &&
+                       !h.has(kFragment | kAddressClaimed) && h.anomaly == Anomaly::kNone;
+    look |= Rows{!plain} << i;
+  }
+  return look;
+}
+
+// What is inspected: the packets themselves, until defragment says otherwise of one.
+void Worker::make_views(size_t n) {
   Burst& b = *burst_;
-  for (size_t i = from; i < from + n; ++i) {
+  std::copy_n(b.packet, n, b.view);
+  std::fill_n(b.plight, n, Plight{});
+  b.has_views = true;
+}
+
+void Worker::answer(const WorkerWire& wire, Side side, LinkType link) {
+  Burst& b = *burst_;
+  for (const size_t i : each(b.look)) {
     if (!b.decision[i].answer) continue;
     Answer answers[2];
     const size_t count = make_answers(b.view[i], b.headers[i], link, answers);
@@ -183,10 +225,11 @@ bool Worker::is_pacing(const WorkerWire& wire) const noexcept {
          settings_.wire[wire.index].mode == Mode::kEnforce;
 }
 
-void Worker::learn_outcomes(size_t from, size_t n) {
+void Worker::learn_outcomes() {
   const Burst& b = *burst_;
-  for (size_t i = from; i < from + n; ++i) {
+  for (const size_t i : each(b.look)) {
     const Tracked& t = b.tracked[i];
+    if (t.events == 0) continue;
     const TimeNs now = b.packet[i].time_ns;
     if ((t.events & kFlowRefused) != 0) pacing_->suspects.failed(endpoints_of(*t.flow).src, now);
     if ((t.events & kFlowEstablished) != 0) pacing_->suspects.answered(endpoints_of(*t.flow).src);
@@ -198,39 +241,47 @@ void Worker::learn_outcomes(size_t from, size_t n) {
 
 void Worker::hold(const WorkerWire& wire, size_t from, size_t n) {
   Burst& b = *burst_;
-  const bool pacing = is_pacing(wire);
-  for (size_t i = from; i < from + n; ++i) {
+  Rows goes = first_rows(n) << from;
+  for (const size_t i : each(b.look)) {
     const Tracked& t = b.tracked[i];
+    b.reason[i] = b.decision[i].reason;
+    if (b.reason[i] != Reason::kNone) {
+      goes &= ~row(i);
+      continue;
+    }
     const bool first = (t.events & kFlowStarted) != 0 && (t.flow->flags & kMidstream) == 0;
-    const bool goes = b.decision[i].reason == Reason::kNone;
-    b.held[i] = goes && first && pacing && !verdicts_.is_trusted(b.decision[i]) &&
-                !pacing_->held.is_full() && !b.headers[i].dst.is_multicast() &&
-                !pacing_->suspects.may_go(b.headers[i].src, b.packet[i].time_ns);
-    if (goes && !b.held[i]) verdicts_.passed(b.packet[i], t);
-    if (!b.held[i]) continue;
+    const bool waits = first && is_pacing(wire) && !verdicts_.is_trusted(b.decision[i]) &&
+                       !pacing_->held.is_full() && !b.headers[i].dst.is_multicast() &&
+                       !pacing_->suspects.may_go(b.headers[i].src, b.packet[i].time_ns);
+    if (!waits) continue;
+    goes &= ~row(i);
+    b.held |= row(i);
     pacing_->held.add(
         {b.packet[i], t.index, t.flow->id, static_cast<uint8_t>(&wire - wires_.data())});
     WireStats& w = share_.stats.wire[wire.index];
     w.held_packets.add();
     w.held_bytes.add(b.packet[i].wire_bytes);
   }
+  verdicts_.passed({b.packet, from + n}, {b.tracked, from + n}, goes);
 }
 
 // Hands the burst, without what is held, to the other side; reasons come back to their rows.
 void Worker::send(const WorkerWire& wire, Side side, size_t from, size_t n) {
   Burst& b = *burst_;
+  const Rows going = first_rows(n) << from & ~b.held;
+  if (going == first_rows(n) << from) {
+    return wire.io->transmit(side, {b.packet + from, n}, {b.reason + from, n});
+  }
   PacketView packets[kBurstMax];
   Reason reasons[kBurstMax];
-  size_t row[kBurstMax];
   size_t m = 0;
-  for (size_t i = from; i < from + n; ++i) {
-    if (b.held[i]) continue;
+  for (const size_t i : each(going)) {
     packets[m] = b.packet[i];
-    reasons[m] = b.decision[i].reason;
-    row[m++] = i;
+    reasons[m++] = b.reason[i];
   }
   wire.io->transmit(side, {packets, m}, {reasons, m});
-  for (size_t k = 0; k < m; ++k) b.reason[row[k]] = reasons[k];
+  m = 0;
+  for (const size_t i : each(going)) b.reason[i] = reasons[m++];
 }
 
 // What is held goes when its turn has come, or ends when a verdict stands against it by now.
@@ -258,7 +309,7 @@ void Worker::release_held(TimeNs now) {
       verdicts_.decide({&h.packet, 1}, {&t, 1}, {&known, 1}, {&none, 1}, {&nothing, 1}, nullptr,
                        settings_.wire[wire.index], flows_, {&d, 1});
     } else {
-      verdicts_.passed(h.packet, t);
+      verdicts_.passed({&h.packet, 1}, {&t, 1}, row(0));
     }
     Reason reason = d.reason;
     wire.io->transmit(h.packet.side, {&h.packet, 1}, {&reason, 1});
@@ -282,22 +333,25 @@ void Worker::account_one(WireStats& w, const PacketView& packet, Reason reason) 
   }
 }
 
-void Worker::account(const WorkerWire& wire, Side side, size_t n) {
+// looked: whose decision was written.
+void Worker::account(const WorkerWire& wire, Side side, size_t n, Rows looked) {
   const Burst& b = *burst_;
   WireStats& w = share_.stats.wire[wire.index];
-  uint64_t received_bytes = 0, sent = 0, sent_bytes = 0;
+  uint64_t received_bytes = 0, sent = n, sent_bytes = 0;
+  for (size_t i = 0; i < n; ++i) received_bytes += b.packet[i].wire_bytes;
+  sent_bytes = received_bytes;
   for (size_t i = 0; i < n; ++i) {
-    const uint32_t bytes = b.packet[i].wire_bytes;
-    received_bytes += bytes;
-    if (b.held[i]) continue;
     const auto reason = static_cast<unsigned>(b.reason[i]);
-    if (reason == 0) {
-      ++sent;
-      sent_bytes += bytes;
-    } else if (b.reason[i] != kUnderWay) {
-      w.dropped_packets[reason].add();
-      w.dropped_bytes[reason].add(bytes);
-    }
+    const bool is_held = (b.held & row(i)) != 0;
+    if (reason == 0 && !is_held) continue;
+    const uint32_t bytes = b.packet[i].wire_bytes;
+    --sent;
+    sent_bytes -= bytes;
+    if (is_held || b.reason[i] == kUnderWay) continue;
+    w.dropped_packets[reason].add();
+    w.dropped_bytes[reason].add(bytes);
+  }
+  for (const size_t i : each(looked)) {
     const Decision& d = b.decision[i];
     if (d.opened != FailCause::kCount) w.fail_open_packets[static_cast<unsigned>(d.opened)].add();
     if (d.would != Reason::kNone && d.reason == Reason::kNone) {
@@ -313,18 +367,20 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n) {
   share_.stats.bursts.add();
 }
 
-void Worker::end_flow(EndedFlow& e, TimeNs now) {
-  parsers_.finish(e.flow, now);
-  classifier_->finish(e.flow);
-  verdicts_.finish(e.cold);
-  streams_->release(e.flow, e.index);
-  events_.flow_end(e.flow, e.cold, e.why, now);
+void Worker::end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t index, TimeNs now) {
+  parsers_.finish(flow, now);
+  classifier_->finish(flow);
+  verdicts_.finish(view.drops);
+  streams_->release(flow, index);
+  events_.flow_end(view, why, now);
 }
 
 void Worker::keep_house(TimeNs now) {
-  VerdictCommand command;
-  for (uint32_t n = 0; n < kCommandsPerPoll && share_.mailbox.pop(command); ++n) {
-    verdicts_.apply(command, flows_, now, events_);
+  if (!share_.mailbox.empty()) {
+    VerdictCommand command;
+    for (uint32_t n = 0; n < kCommandsPerPoll && share_.mailbox.pop(command); ++n) {
+      verdicts_.apply(command, flows_, now, events_);
+    }
   }
   verdicts_.step(now, events_);
   events_.tell_counted(now, false);
@@ -333,23 +389,21 @@ void Worker::keep_house(TimeNs now) {
   if (pacing_->held.size != 0) release_held(now);
   flows_.unanswered(now, kUnansweredPerPoll, [&](uint32_t i) {
     pacing_->suspects.failed(endpoints_of(flows_.flow(i)).src, now);
-    events_.flow_update(flows_.flow(i), flows_.cold(i), UpdateCause::kNoAnswer, now);
+    events_.flow_update(flows_.view(i), UpdateCause::kNoAnswer, now);
   });
   flows_.sweep(
       kSweepPerPoll, now,
       [&](uint32_t i) {
         const bool closed = flows_.flow(i).state == FlowState::kClosed;
-        EndedFlow e{flows_.flow(i), flows_.cold(i),
-                    closed ? EndReason::kClosed : EndReason::kTimeout, i};
-        end_flow(e, now);
+        end_flow(flows_.flow(i), flows_.view(i), closed ? EndReason::kClosed : EndReason::kTimeout,
+                 i, now);
         ++track_stats_.ended;
       },
       [&](uint32_t i) {
         FlowCold& c = flows_.cold(i);
-        const Flow& f = flows_.flow(i);
-        if (now - c.told_ns < settings_.flow.update_every_ns || f.last_ns <= c.told_ns) return;
-        c.told_ns = now;
-        events_.flow_update(f, c, UpdateCause::kPeriodic, now);
+        if (!c.is_due(flows_.flow(i).last_ns, now, settings_.flow.update_every_ns)) return;
+        c.tell(now);
+        events_.flow_update(flows_.view(i), UpdateCause::kPeriodic, now);
       });
 }
 
@@ -378,9 +432,8 @@ bool Worker::finish(TimeNs now, uint32_t flows_max) {
     Flow& f = flows_.flow(finish_at_);
     if (f.id == 0) continue;
     const bool closed = f.state == FlowState::kClosed;
-    EndedFlow e{f, flows_.cold(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown,
-                finish_at_};
-    end_flow(e, now);
+    end_flow(f, flows_.view(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown,
+             finish_at_, now);
     flows_.erase(finish_at_);
     ++track_stats_.ended;
     ++told;

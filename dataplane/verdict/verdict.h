@@ -18,15 +18,15 @@
 namespace weir {
 
 struct Decision {
+  VerdictId verdict = 0;  // that dropped it; 0: none
+  uint32_t rule_sid = 0;  // that dropped it; 0: none
+  uint32_t verdict_slot = 0xffffffff;
   Reason reason = Reason::kNone;         // enforced: anything else is not sent
   Reason would = Reason::kNone;          // what enforce would have said; equals reason there
   bool answer = false;                   // send RST or ICMP unreachable (kReject, enforced)
   FailCause opened = FailCause::kCount;  // went uninspected, as the wire's fail policy says
   bool settled = false;  // rules hit it, but an earlier packet of the burst had passed or
                          // blocked its flow: the hits count for nothing
-  uint32_t verdict_slot = 0xffffffff;
-  VerdictId verdict = 0;  // that dropped it; 0: none
-  uint32_t rule_sid = 0;  // that dropped it; 0: none
 };
 
 // What came to light of a packet before its inspection, or kept it from it.
@@ -63,8 +63,9 @@ class Verdicts {
   void step(TimeNs now, VerdictReports& reports);
 
   // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
-  // (new flow, table changed, application became known). Writes decisions[i].verdict_slot.
-  void judge(std::span<const PacketView> packets, std::span<const Headers> headers,
+  // (new flow, table changed, application became known). Writes decisions[i], nothing decided yet.
+  // Returns the packets that have a verdict.
+  Rows judge(std::span<const PacketView> packets, std::span<const Headers> headers,
              std::span<const Tracked> tracked, const FlowTable& flows,
              std::span<Decision> decisions) noexcept;
 
@@ -75,17 +76,19 @@ class Verdicts {
 
   // Stage. became_known[i]: the packet told what application its flow is. plights[i]: what kept
   // rules from seeing it (the wire's fail policy then counts) or refuses it; neither touches what a
-  // pass verdict covers. Writes decisions[i] and, of the flow, what its field comments say.
+  // pass verdict covers. Writes decisions[i] and, of the flow, what its field comments say; of
+  // `rows` alone: nothing concerns the others.
   void decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
               std::span<const bool> became_known, std::span<const Hits> hits,
               std::span<const Plight> plights, const LoadedRules* rules, const WireSettings& wire,
-              FlowTable& flows, std::span<Decision> decisions) noexcept;
+              FlowTable& flows, std::span<Decision> decisions, Rows rows = kAllRows) noexcept;
 
-  // A packet that decide() let go is sent now (not held): remembered, to count what leaked.
-  void passed(const PacketView& packet, const Tracked& tracked) noexcept;
+  // Packets that decide() let go are sent now (not held): remembered, to count what leaked.
+  void passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+              Rows rows) noexcept;
 
   // A flow ends: gives back its rate meter.
-  void finish(FlowCold& cold) noexcept;
+  void finish(const FlowDrops& drops) noexcept;
 
   uint32_t standing() const noexcept;
   uint64_t installed() const noexcept { return installed_; }
@@ -95,19 +98,22 @@ class Verdicts {
  private:
   struct Meters;
   struct History;
-  void judge_flow(Flow& flow, const FlowCold& cold, const PacketView& packet,
-                  Decision& decision) noexcept;
+  uint32_t entries_due(TimeNs now) noexcept;
+  uint32_t verdict_of(const Tracked& tracked, const FlowTable& flows,
+                      const PacketView& packet) noexcept;
+  void look_up(Flow& flow, const FlowCold& cold, const PacketView& packet) noexcept;
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
-  Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowCold* cold,
+  Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowTable& flows,
                     Decision& decision, bool& is_trusted) noexcept;
-  TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowCold* cold,
+  TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowTable& flows,
                         TimeNs now) noexcept;
   Reason by_rules(const PacketView& packet, const Tracked& tracked, const Hits& hits,
-                  const LoadedRules* rules, Mode mode, FlowCold* cold, Decision& decision) noexcept;
+                  const LoadedRules* rules, Mode mode, FlowTable& flows,
+                  Decision& decision) noexcept;
   TokenBucket& meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
-                        const Tracked& tracked, FlowCold* cold, TimeNs now) noexcept;
+                        const Tracked& tracked, FlowTable& flows, TimeNs now) noexcept;
   VerdictReport make_report(const StandingVerdict& e, ReportKind kind, TimeNs now) const noexcept;
   void count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept;
 
@@ -115,6 +121,7 @@ class Verdicts {
   std::unique_ptr<Meters> meters_;
   std::unique_ptr<History> history_;
   uint64_t installed_ = 0, expired_ = 0, refused_ = 0;
+  TimeNs swept_ns_ = 0;
   uint32_t list_at_ = 0;  // position of a listing under way
   bool listing_ = false, listing_hits_only_ = false;
   static constexpr uint32_t kFirstHitsMax = 64;

@@ -17,7 +17,8 @@ constexpr uint32_t kSourceSets = 4'096;      // of kSourceWays sources under a r
 constexpr uint32_t kSourceWays = 4;
 constexpr uint32_t kRuleMeters = 4'096;      // rates of rules, by limit index
 constexpr uint32_t kHistoryPackets = 8'192;  // packets remembered to count what leaked
-constexpr unsigned kExpiredPerStep = 32, kListedPerStep = 16;
+constexpr uint32_t kExpiredPerStep = 32, kListedPerStep = 16;
+constexpr TimeNs kExpiryRoundNs = 100 * kNsPerMs;  // a flow's own verdict ends exactly all the same
 
 VerdictSubject subject_of(const Flow& f, const FlowCold& c) noexcept {
   const Endpoints e = endpoints_of(f);
@@ -117,13 +118,13 @@ struct Verdicts::Meters {
   Meters() {
     for (uint32_t i = 0; i < kFlowMetersMax; ++i) free[i] = i;
   }
-  TokenBucket* of_flow(FlowCold& c, const RateLimit& limit, TimeNs now) noexcept {
-    if (c.rule_rate_slot == kNoSlot) {
+  TokenBucket* of_flow(FlowDrops& d, const RateLimit& limit, TimeNs now) noexcept {
+    if (d.rate_slot == kNoSlot) {
       if (free_count == 0) return nullptr;
-      c.rule_rate_slot = free[--free_count];
-      flow[c.rule_rate_slot] = TokenBucket(limit, now);
+      d.rate_slot = free[--free_count];
+      flow[d.rate_slot] = TokenBucket(limit, now);
     }
-    return &flow[c.rule_rate_slot];
+    return &flow[d.rate_slot];
   }
   TokenBucket& of_rule(uint64_t generation, uint32_t index, const RateLimit& limit,
                        TimeNs now) noexcept {
@@ -142,13 +143,12 @@ struct Verdicts::Meters {
 struct Verdicts::History {
   struct Passed {
     TimeNs time_ns;
-    FlowId flow;
-    uint32_t index;
+    uint32_t flow, index;  // flow: the lower half of its id
   };
-  std::unique_ptr<Passed[]> passed = std::make_unique<Passed[]>(kHistoryPackets);
+  Passed passed[kHistoryPackets] = {};
   uint64_t count = 0;
   void add(TimeNs now, const Flow& f, uint32_t index) noexcept {
-    passed[count++ % kHistoryPackets] = {now, f.id, index};
+    passed[count++ % kHistoryPackets] = {now, static_cast<uint32_t>(f.id), index};
   }
 };
 
@@ -196,7 +196,8 @@ void Verdicts::count_leaks(StandingVerdict& e, const FlowTable& flows) const noe
     const History::Passed& p = history_->passed[(history_->count - 1 - n) % kHistoryPackets];
     if (p.time_ns <= e.verdict.packet_in_ns) break;
     const Flow& f = flows.flow(p.index);
-    if (f.id == p.flow && matches(e.verdict.match, subject_of(f, flows.cold(p.index)))) {
+    if (f.id != 0 && static_cast<uint32_t>(f.id) == p.flow &&
+        matches(e.verdict.match, subject_of(f, flows.cold(p.index)))) {
       ++e.leaked;
     }
   }
@@ -236,6 +237,14 @@ void Verdicts::apply(const VerdictCommand& command, const FlowTable& flows, Time
   }
 }
 
+// How many of the standing verdicts to look at for expiry, so that all are within a round.
+uint32_t Verdicts::entries_due(TimeNs now) noexcept {
+  const TimeNs since = std::clamp<TimeNs>(now - swept_ns_, 0, kExpiryRoundNs);
+  const auto due = static_cast<uint32_t>(since * TimeNs{table_->size()} / kExpiryRoundNs);
+  if (due != 0 || now < swept_ns_) swept_ns_ = now;
+  return std::min(due, kExpiredPerStep);
+}
+
 void Verdicts::step(TimeNs now, VerdictReports& reports) {
   while (first_hits_count_ != 0) {
     const uint32_t slot = table_->find_id(first_hits_[--first_hits_count_]);
@@ -243,7 +252,7 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
       reports.report(make_report(table_->at(slot), ReportKind::kFirstHit, now));
     }
   }
-  for (unsigned n = 0; n < kExpiredPerStep; ++n) {
+  for (uint32_t due = entries_due(now); due != 0; --due) {
     const uint32_t slot = table_->next_active();
     if (slot == kNoVerdict) break;
     if (table_->at(slot).verdict.expire_ns > now) continue;
@@ -264,30 +273,42 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   }
 }
 
-void Verdicts::judge_flow(Flow& f, const FlowCold& c, const PacketView& packet,
-                          Decision& d) noexcept {
-  const bool known = f.verdict_generation == table_->generation();
-  const bool stale = known && f.verdict_slot != kNoVerdict &&
-                     table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns;
-  if (!known || stale) {
-    f.verdict_slot = table_->find(subject_of(f, c), packet.time_ns);
-    f.verdict_generation = table_->generation();
-  }
-  d.verdict_slot = f.verdict_slot;
+[[gnu::noinline]] void Verdicts::look_up(Flow& f, const FlowCold& c,
+                                         const PacketView& packet) noexcept {
+  f.verdict_slot = table_->find(subject_of(f, c), packet.time_ns);
+  f.verdict_generation = table_->generation();
 }
 
-void Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
+uint32_t Verdicts::verdict_of(const Tracked& t, const FlowTable& flows,
+                              const PacketView& packet) noexcept {
+  Flow& f = *t.flow;
+  const bool known = f.verdict_generation == table_->generation();
+  if (known && f.verdict_slot == kNoVerdict) return kNoVerdict;
+  if (!known || table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns) {
+    look_up(f, flows.cold(t.index), packet);
+  }
+  return f.verdict_slot;
+}
+
+Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
                      std::span<const Tracked> tracked, const FlowTable& flows,
                      std::span<Decision> decisions) noexcept {
+  Rows found = 0;
   for (size_t i = 0; i < packets.size(); ++i) {
     decisions[i] = Decision{};
+    uint32_t slot = kNoVerdict;
     if (tracked[i].flow != nullptr) {
-      judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
+      slot = verdict_of(tracked[i], flows, packets[i]);
     } else if (headers[i].has(kHasIp) && table_->size() != 0) {
-      decisions[i].verdict_slot =
-          table_->find(subject_of(packets[i], headers[i]), packets[i].time_ns);
+      slot = table_->find(subject_of(packets[i], headers[i]), packets[i].time_ns);
     }
+    if (slot == kNoVerdict) continue;
+    decisions[i].verdict_slot = slot;
+    found |= row(i);
+    if (tracked[i].flow != nullptr) flows.prefetch_drops(tracked[i].index);
+    __builtin_prefetch(&table_->at(slot).packets, 1);
   }
+  return found;
 }
 
 bool Verdicts::is_stopped(const Decision& d) const noexcept {
@@ -300,14 +321,14 @@ bool Verdicts::is_trusted(const Decision& d) const noexcept {
   return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).verdict.action == Action::kPass;
 }
 
-TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowCold* cold,
+TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowTable& flows,
                                 TimeNs now) noexcept {
   const RateLimit& limit = e.verdict.limit;
   TokenBucket* own = nullptr;
-  if (limit.per == RateLimit::Per::kFlow && cold != nullptr) {
-    own = meters_->of_flow(*cold, limit, now);
+  if (limit.per == RateLimit::Per::kFlow && t.flow != nullptr) {
+    own = meters_->of_flow(flows.drops_to_write(t.index), limit, now);
   } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
-    const VerdictSubject s = subject_of(*t.flow, *cold);
+    const VerdictSubject s = subject_of(*t.flow, flows.cold(t.index));
     const bool forward = !e.verdict.match.either || matches_one_way(e.verdict.match, s);
     const bool sends = forward == (t.direction == 0);
     const uint64_t owner = e.verdict.id | uint64_t{sends} << 62;
@@ -317,10 +338,10 @@ TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowCold* 
 }
 
 TokenBucket& Verdicts::meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
-                                const Tracked& t, FlowCold* cold, TimeNs now) noexcept {
+                                const Tracked& t, FlowTable& flows, TimeNs now) noexcept {
   TokenBucket* own = nullptr;
-  if (limit.per == RateLimit::Per::kFlow && cold != nullptr) {
-    own = meters_->of_flow(*cold, limit, now);
+  if (limit.per == RateLimit::Per::kFlow && t.flow != nullptr) {
+    own = meters_->of_flow(flows.drops_to_write(t.index), limit, now);
   } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
     const Endpoints e = endpoints_of(*t.flow);
     const uint64_t owner = uint64_t{1} << 63 | rules.generation() << 32 | index;
@@ -329,8 +350,8 @@ TokenBucket& Verdicts::meter_of(const RateLimit& limit, uint32_t index, const Lo
   return own != nullptr ? *own : meters_->of_rule(rules.generation(), index, limit, now);
 }
 
-Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowCold* cold, Decision& d,
-                            bool& is_trusted) noexcept {
+Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTable& flows,
+                            Decision& d, bool& is_trusted) noexcept {
   if (d.verdict_slot == kNoVerdict) return Reason::kNone;
   StandingVerdict& e = table_->at(d.verdict_slot);
   if (e.verdict.action == Action::kPass) {
@@ -338,7 +359,7 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowCold
     return Reason::kNone;
   }
   if (e.verdict.action == Action::kRateLimit) {
-    TokenBucket& meter = meter_of(e, t, cold, packet.time_ns);
+    TokenBucket& meter = meter_of(e, t, flows, packet.time_ns);
     if (meter.pass(packet.time_ns, packet.wire_bytes)) return Reason::kNone;
   }
   const Reason reason = verdict_reason(e.verdict.action);
@@ -354,11 +375,13 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowCold
 }
 
 Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits& hits,
-                          const LoadedRules* rules, Mode mode, FlowCold* c, Decision& d) noexcept {
+                          const LoadedRules* rules, Mode mode, FlowTable& flows,
+                          Decision& d) noexcept {
   Flow* f = t.flow;
   if (f != nullptr && (f->flags & kBlockedByRule) != 0) {
-    d.rule_sid = c->rule_sid;
-    return rule_reason(c->rule_action);
+    const FlowDrops& drops = flows.drops(t.index);
+    d.rule_sid = drops.rule_sid;
+    return rule_reason(drops.rule_action);
   }
   if (hits.count == 0 || d.settled) return Reason::kNone;
   const ImageRule& best = rules->rule(hits.rule[0]);
@@ -374,15 +397,16 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
     const ImageRule& rule = rules->rule(hits.rule[n]);
     if (rule.action == Action::kRateLimit) {
       const RateLimit& limit = rules->limits()[rule.limit];
-      TokenBucket& meter = meter_of(limit, rule.limit, *rules, t, c, packet.time_ns);
+      TokenBucket& meter = meter_of(limit, rule.limit, *rules, t, flows, packet.time_ns);
       if (!meter.pass(packet.time_ns, packet.wire_bytes)) reason = Reason::kRuleRateLimit;
     } else {
       reason = rule_reason(rule.action);
       if (reason != Reason::kNone && f != nullptr && mode != Mode::kTap) {
         f->flags =
             static_cast<uint16_t>((f->flags | kBlockedByRule) & ~(kWantsClassify | kWantsMatch));
-        c->rule_sid = rule.sid;
-        c->rule_action = rule.action;
+        FlowDrops& drops = flows.drops_to_write(t.index);
+        drops.rule_sid = rule.sid;
+        drops.rule_action = rule.action;
       }
     }
     if (reason != Reason::kNone) d.rule_sid = rule.sid;
@@ -395,13 +419,12 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
                           FlowTable& flows, Decision& d) noexcept {
   const Mode mode = wire.mode;
   Flow* f = t.flow;
-  FlowCold* c = f == nullptr ? nullptr : &flows.cold(t.index);
   // A whole burst is matched before its first packet is decided.
   d.settled = f != nullptr && (f->flags & kWantsMatch) == 0;
   bool is_trusted = false;
-  Reason reason = by_verdict(packet, t, c, d, is_trusted);
+  Reason reason = by_verdict(packet, t, flows, d, is_trusted);
   if (reason == Reason::kNone) {
-    const Reason rule = by_rules(packet, t, hits, rules, is_trusted ? Mode::kTap : mode, c, d);
+    const Reason rule = by_rules(packet, t, hits, rules, is_trusted ? Mode::kTap : mode, flows, d);
     if (!is_trusted) reason = rule;
   }
   if (reason == Reason::kNone && !is_trusted) reason = plight.refused;
@@ -413,34 +436,38 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
   d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
-  if (d.reason == Reason::kNone || c == nullptr) return;
-  ++c->dropped_packets;
-  c->dropped_bytes += packet.wire_bytes;
-  if (d.verdict != 0) c->verdict = d.verdict;
+  if (d.reason == Reason::kNone || f == nullptr) return;
+  FlowDrops& drops = flows.drops_to_write(t.index);
+  ++drops.packets;
+  drops.bytes += packet.wire_bytes;
+  if (d.verdict != 0) drops.verdict = d.verdict;
 }
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       std::span<const bool> became_known, std::span<const Hits> hits,
                       std::span<const Plight> plights, const LoadedRules* rules,
-                      const WireSettings& wire, FlowTable& flows,
-                      std::span<Decision> decisions) noexcept {
-  for (size_t i = 0; i < packets.size(); ++i) {
+                      const WireSettings& wire, FlowTable& flows, std::span<Decision> decisions,
+                      Rows rows) noexcept {
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     if (became_known[i]) {  // a verdict may name the application
-      tracked[i].flow->verdict_generation = 0;
-      judge_flow(*tracked[i].flow, flows.cold(tracked[i].index), packets[i], decisions[i]);
+      look_up(*tracked[i].flow, flows.cold(tracked[i].index), packets[i]);
+      decisions[i].verdict_slot = tracked[i].flow->verdict_slot;
     }
     decide_one(packets[i], tracked[i], hits[i], plights[i], rules, wire, flows, decisions[i]);
   }
 }
 
-void Verdicts::passed(const PacketView& packet, const Tracked& t) noexcept {
-  if (t.flow != nullptr) history_->add(packet.time_ns, *t.flow, t.index);
+void Verdicts::passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                      Rows rows) noexcept {
+  History& h = *history_;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const Tracked& t = tracked[i];
+    if (t.flow != nullptr && (rows & row(i)) != 0) h.add(packets[i].time_ns, *t.flow, t.index);
+  }
 }
 
-void Verdicts::finish(FlowCold& cold) noexcept {
-  if (cold.rule_rate_slot == kNoSlot) return;
-  meters_->free[meters_->free_count++] = cold.rule_rate_slot;
-  cold.rule_rate_slot = kNoSlot;
+void Verdicts::finish(const FlowDrops& drops) noexcept {
+  if (drops.rate_slot != kNoSlot) meters_->free[meters_->free_count++] = drops.rate_slot;
 }
 
 }  // namespace weir

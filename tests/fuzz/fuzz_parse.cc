@@ -46,16 +46,14 @@ std::vector<std::string> run(bool udp, uint16_t port, const std::vector<Piece>& 
   Told told;
   ProtocolParsers parsers({.flows_max = 4, .buffers = 4}, told);
   FlowTable flows({.flows_max = 16}, 0, 1);
-  Headers h;
-  h.proto = udp ? kProtoUdp : kProtoTcp;
-  h.src_port = 40000;
-  h.dst_port = port;
-  h.dst.bytes[0] = 1;
-  bool src_is_lo = false;
-  const FlowKey key = key_of(h, 0, src_is_lo);
+  FlowKey key;
+  key.proto = udp ? kProtoUdp : kProtoTcp;
+  key.hi.bytes[0] = 1;
+  key.lo_port = 40000;
+  key.hi_port = port;
   const uint32_t index = flows.insert(key, flows.hash(key));
   Flow& f = flows.flow(index);
-  f.flags |= kWantsParse | (src_is_lo ? kInitiatorIsLo : 0);
+  f.flags |= kWantsParse | kInitiatorIsLo;
   f.protocol = only_kind();
   uint64_t at[2] = {};
   for (const Piece& p : pieces) {

@@ -229,7 +229,7 @@ class Machine : public VerdictReports {
       CHECK(d.reason == Reason::kNone || d.reason == Reason::kVerdictRateLimit);
     }
     CHECK(d.verdict == (d.reason == Reason::kNone ? 0 : best->id));
-    if (d.reason == Reason::kNone) verdicts_.passed(p, t);
+    if (d.reason == Reason::kNone) verdicts_.passed({&p, 1}, {&t, 1}, row(0));
   }
 
   Input in_;

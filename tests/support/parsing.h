@@ -21,18 +21,15 @@ class Conversation final : public EvidenceSink {
   explicit Conversation(Over over = Over::kTcp, uint16_t client_port = 40000,
                         uint16_t server_port = 9999)
       : over_(over) {
-    Headers h;
-    h.proto = over == Over::kTcp ? kProtoTcp : kProtoUdp;
-    h.src = address(1);
-    h.dst = address(2);
-    h.src_port = client_port;
-    h.dst_port = server_port;
-    bool src_is_lo = false;
-    const FlowKey key = key_of(h, 0, src_is_lo);
+    FlowKey key;
+    key.proto = over == Over::kTcp ? kProtoTcp : kProtoUdp;
+    key.lo = address(1);
+    key.hi = address(2);
+    key.lo_port = client_port;
+    key.hi_port = server_port;
     index_ = flows_.insert(key, flows_.hash(key));
     Flow& f = flows_.flow(index_);
-    if (src_is_lo) f.flags |= kInitiatorIsLo;
-    f.flags |= kWantsParse;
+    f.flags |= kInitiatorIsLo | kWantsParse;
   }
 
   void client(std::string_view bytes) { say(0, bytes); }

@@ -145,7 +145,7 @@ class Stage : public ::testing::Test, public VerdictReports {
     const Plight plight{.cause = uninspected};
     verdicts.decide({&p, 1}, {&t, 1}, {&known, 1}, {&hits, 1}, {&plight, 1}, nullptr, wire, flows,
                     {&d, 1});
-    if (d.reason == Reason::kNone) verdicts.passed(p, t);
+    if (d.reason == Reason::kNone) verdicts.passed({&p, 1}, {&t, 1}, row(0));
     return d;
   }
   FlowTable flows{FlowSettings{}, 0, 1};

@@ -168,6 +168,16 @@ Frame piece(const char* text, uint32_t seq) {
   return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck, text, seq, 10);
 }
 
+TEST_F(WorkerTest, AWireThatIsNotInspectedOnlyCarries) {
+  settings.wire[0].uninspected = 1;
+  start(Mode::kEnforce, kDropEvil);
+  for (const Frame* f : {&kSyn, &kEvil, &kGood}) send(*f);
+  EXPECT_EQ(stats().side[1].sent_packets.get(), 3u);
+  worker->publish_stats();
+  EXPECT_EQ(segment->worker(0).stats.flows_created.get(), 0u);
+  EXPECT_TRUE(events().empty());
+}
+
 TEST_F(WorkerTest, AContentIsFoundAcrossSegmentsAndToldOnce) {
   start(Mode::kEnforce, "alert tcp any any -> any 80 (msg:\"evil\"; content:\"evil\"; sid:1;)\n");
   const uint32_t at = 0xfffffffe;  // wraps inside

@@ -142,7 +142,7 @@ user: somebody
 wires:
   - {name: w0, a: eth1, b: "af_packet:eth2", mode: tap, fail: {overload: closed},
      link_propagation: true,
-     link_debounce_ms: 250,
+     link_debounce_ms: 250, inspect: false,
      bypass: {command: [/sbin/relay, "eth 1"], timeout: 3s, heartbeat: 200ms, nic: true}}
   - {name: w1, a: "03:00.0", b: "net_tap0,iface=tap0", mode: simulate}
 workers: {count: 2, cpus: [4, 5], main_cpu: 3, stall_after: 70ms}
@@ -175,6 +175,8 @@ metrics: {listen: "[::1]:9000"}
 TEST(Config, ReadsEveryKey) {
   const auto c = parse_config(kFull, "/etc/w.yaml", ConfigUse::kOffline);
   ASSERT_TRUE(c) << c.error().text();
+  EXPECT_EQ(c->settings.wire[0].uninspected, 1);
+  EXPECT_EQ(c->settings.wire[1].uninspected, 0);
   EXPECT_STREQ(c->settings.instance, "lab-7");
   EXPECT_EQ(c->segment_path(), "/tmp/run/segment");
   ASSERT_EQ(c->settings.wires, 2u);

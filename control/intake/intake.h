@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "control/intake/evidence_parts.h"
 #include "control/intake/flow_book.h"
 #include "control/intake/inventory.h"
 #include "dataplane/contract/event_record.h"
@@ -26,7 +27,7 @@ class Intake {
 
   // One bounded step over every worker's ring. For each record, after inventory and flow book have
   // taken it, calls next.on(record) with its own type (FlowStart, FlowUpdate, FlowEnd, RuleHit,
-  // Drop, VerdictReport, AddressClaim, AnomalyRecord). Returns how many.
+  // Drop, VerdictReport, AddressClaim, AnomalyRecord, Evidence). Returns how many.
   template <class Next>
   int do_work(Next&& next) {
     watch_data_plane();
@@ -65,6 +66,7 @@ class Intake {
   std::vector<SpscByteRing> rings_;
   Inventory inventory_;
   FlowBook flows_;
+  EvidenceParts evidence_;
   uint64_t records_ = 0, malformed_ = 0;
   uint64_t epoch_ = 0;           // of the data plane whose flows are in the book
   TimeNs latest_ns_ = 0;         // packet clock of the latest record
@@ -111,6 +113,11 @@ bool Intake::take(const uint8_t* bytes, uint32_t length, Next&& next) {
     case RecordType::kAnomaly:
       known = take_as<AnomalyRecord>(bytes, length, type, next);
       break;
+    case RecordType::kEvidence: {
+      const Evidence* whole = evidence_.take(bytes, length, known);
+      if (whole != nullptr) next.on(*whole);
+      break;
+    }
     default:
       break;
   }

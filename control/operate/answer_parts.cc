@@ -87,7 +87,7 @@ void write_flow(JsonText& json, const BookedFlow& f, const Desk& d) {
   const FlowReport& r = f.report;
   json.field("flow_id", r.flow);
   d.lines.ends(json, r.ends);
-  json.field("app_proto", app_name(d.lines.names(), r.app_master, r.app));
+  json.field("app_proto", app_name(d.lines.names(), r));
   json.field("state", flow_state_name(r.state));
   json.field("ended", f.ended);
   json.field("pkts_toserver", r.counters.packets[0]);

@@ -6,6 +6,7 @@
 // never writes the file.
 #pragma once
 
+#include <bitset>
 #include <map>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "control/respond/respond.h"
 #include "dataplane/base/result.h"
+#include "dataplane/contract/evidence.h"
 #include "dataplane/contract/settings.h"
 
 namespace weir {
@@ -31,7 +33,9 @@ struct RuleFiles {
 struct LogSettings {
   bool eve[static_cast<unsigned>(EveType::kCount)] = {true, true, true, true, true};
   TimeNs stats_every_ns = 60 * kNsPerSecond;
-  uint64_t rotate_bytes = 1024ull << 20;  // 0: never
+  uint64_t rotate_bytes = 1024ull << 20;                                       // 0: never
+  std::bitset<kEvidenceKinds> evidence = std::bitset<kEvidenceKinds>().set();  // of parsers
+  bool writes(EvidenceKind kind) const noexcept { return evidence[static_cast<size_t>(kind)]; }
   bool writes(EveType type) const noexcept { return eve[static_cast<unsigned>(type)]; }
 };
 

@@ -226,13 +226,28 @@ Row groups(std::string path, std::string help,
           }};
 }
 
+// What is written of packets and flows, then what parsers state. A violation is an anomaly.
+std::vector<std::string_view> record_types() {
+  std::vector<std::string_view> types(std::begin(kEveTypes), std::end(kEveTypes));
+  for (unsigned i = 0; i < static_cast<unsigned>(EvidenceKind::kViolation); ++i) {
+    types.push_back(evidence_name(static_cast<EvidenceKind>(i)));
+  }
+  return types;
+}
+
 Outcome read_eve(const YAML::Node& node, Config& c) {
   std::fill(std::begin(c.logs.eve), std::end(c.logs.eve), false);
-  const std::string wanted = "a list of record types, each " + choice_of(kEveTypes);
+  c.logs.evidence.reset();
+  const std::vector<std::string_view> types = record_types();
+  const std::string wanted = "a list of record types, each " + choice_of(types);
   return read_list(node, wanted, [&](const YAML::Node& item) -> Outcome {
-    const auto type = read_choice(item.Scalar(), kEveTypes);
-    if (!type) return wrong(item, choice_of(kEveTypes));
-    c.logs.eve[*type] = true;
+    const auto type = read_choice(item.Scalar(), types);
+    if (!type) return wrong(item, choice_of(types));
+    if (*type < std::size(kEveTypes)) {
+      c.logs.eve[*type] = true;
+    } else {
+      c.logs.evidence.set(*type - std::size(kEveTypes));
+    }
     return {};
   });
 }
@@ -282,6 +297,10 @@ std::string write_eve(const Config& c) {
   std::vector<std::string> names;
   for (unsigned i = 0; i < std::size(kEveTypes); ++i) {
     if (c.logs.eve[i]) names.emplace_back(kEveTypes[i]);
+  }
+  for (unsigned i = 0; i < static_cast<unsigned>(EvidenceKind::kViolation); ++i) {
+    const auto kind = static_cast<EvidenceKind>(i);
+    if (c.logs.writes(kind)) names.emplace_back(evidence_name(kind));
   }
   return write_list(names);
 }
@@ -408,6 +427,15 @@ void add_inspection(std::vector<Row>& rows) {
   rows.push_back(duration(
       "fragments.timeout", "no less than the hosts behind wait for the rest", kNsPerSecond,
       600 * kNsPerSecond, [](Config & c) -> auto& { return c.settings.fragments.timeout_ns; }));
+  rows.push_back(whole(
+      "parse.flows", "protocol parsers at work at a time, per worker (8 KiB each)", 16, 1'048'576,
+      [](Config & c) -> auto& { return c.settings.parse.flows_max; }));
+  rows.push_back(whole(
+      "parse.buffers", "messages being put together, per worker (32 KiB each)", 16, 65'536,
+      [](Config & c) -> auto& { return c.settings.parse.buffers; }));
+  rows.push_back(whole(
+      "parse.events_per_second", "events of one kind told per client; what is beyond is counted", 1,
+      1'000'000, [](Config & c) -> auto& { return c.settings.evidence_per_second; }));
   rows.push_back(whole(
       "verdicts.max", "standing verdicts, per worker", 64, 1'048'576,
       [](Config & c) -> auto& { return c.settings.verdicts_max; }));

@@ -98,6 +98,11 @@ struct ControlPlane::Parts final : ChainListener {
   void on_anomaly(const AnomalyRecord& r) override {
     if (writes(EveType::kAnomaly)) log(lines.anomaly(r));
   }
+  void on_evidence(const Evidence& e) override {
+    const bool violation = e.kind == EvidenceKind::kViolation;
+    const bool wanted = violation ? writes(EveType::kAnomaly) : eve && config.logs.writes(e.kind);
+    if (wanted) log(lines.evidence(e));
+  }
   void on_alert(const Alert& a, bool fresh) override {
     if (store) store->put_alert(a.id, alert_text(a, rule_of(a), lines, wire_mode(a.wire)));
     if (!fresh || a.kind == AlertKind::kRule || !writes(EveType::kAlert)) return;

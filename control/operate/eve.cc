@@ -74,6 +74,19 @@ std::string app_name(const AppNames& names, uint16_t master, uint16_t app) {
   return std::string(first) + "." + std::string(second);
 }
 
+std::string app_name(const AppNames& names, const FlowReport& r) {
+  if (r.protocol == 0) return app_name(names, r.app_master, r.app);
+  std::string_view ours = evidence_applications(static_cast<EvidenceKind>(r.protocol - 1));
+  const std::string_view first = ours.substr(0, ours.find('|'));
+  const std::string_view said[] = {name_of_id(names, r.app_master), name_of_id(names, r.app)};
+  while (!ours.empty()) {
+    const std::string_view one = ours.substr(0, ours.find('|'));
+    if (one == said[0] || one == said[1]) return app_name(names, r.app_master, r.app);
+    ours.remove_prefix(std::min(ours.size(), one.size() + 1));
+  }
+  return std::string(first);
+}
+
 std::string proto_name(uint8_t proto) {
   for (const ProtoName& p : kProtos) {
     if (p.number == proto) return std::string(p.name);
@@ -136,7 +149,11 @@ std::string_view EveLines::finish() {
 
 std::string_view EveLines::flow(const FlowEnd& r) {
   begin(r.header.time_ns, r.flow, "flow", r.header.wire, r.ends);
-  json_.field("app_proto", app_name(names(), r.app_master, r.app));
+  const std::string app = app_name(names(), r);
+  json_.field("app_proto", app);
+  if (const std::string other = app_name(names(), r.app_master, r.app); other != app) {
+    json_.field("app_proto_ndpi", other);  // our parser read it, so nDPI was wrong
+  }
   if (is_icmp(r.ends.proto) && r.counters.packets[1] != 0) {
     json_.field("response_icmp_type", r.ends.dst_port);
   }
@@ -199,6 +216,18 @@ std::string_view EveLines::anomaly(const AnomalyRecord& r) {
   json_.field("type", "decode");
   json_.field("event", anomaly_name(r.anomaly));
   json_.close();
+  return finish();
+}
+
+std::string_view EveLines::evidence(const Evidence& e) {
+  const std::string_view name = evidence_name(e.kind);
+  begin(e.time_ns, e.flow, name, e.wire, e.ends);
+  if (numbers_ == PacketNumbers::kCapture) json_.field("pcap_cnt", e.packet_number);
+  json_.open(name);
+  const bool cut = facts_.write(json_, e);
+  json_.close();
+  if (e.repeats > 1) json_.field("count", e.repeats);
+  if (cut) json_.field("cut", true);
   return finish();
 }
 

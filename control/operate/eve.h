@@ -9,6 +9,7 @@
 
 #include "control/detect/detect.h"
 #include "control/operate/community_id.h"
+#include "control/operate/fact_text.h"
 #include "control/operate/json_text.h"
 #include "dataplane/contract/event_record.h"
 #include "dataplane/contract/segment.h"
@@ -18,6 +19,8 @@ namespace weir::operate {
 
 // "TLS.Facebook", "DNS", "unknown": as nDPI prints a protocol with its master.
 std::string app_name(const AppNames& names, uint16_t master, uint16_t app);
+// Of a flow: our own parser is right where nDPI says something else.
+std::string app_name(const AppNames& names, const FlowReport& r);
 // The id of an application, whatever case its name is written in; 0: there is none such.
 uint16_t app_of_name(const AppNames& names, std::string_view name);
 // "TCP" "UDP" "ICMP" "IPv6-ICMP" "SCTP" ...; "253" where there is no name.
@@ -36,6 +39,7 @@ class EveLines {
   std::string_view flow(const FlowEnd& r);
   std::string_view drop(const Drop& r, const CatalogRule* rule);
   std::string_view anomaly(const AnomalyRecord& r);
+  std::string_view evidence(const Evidence& e);
   // rule: null where the image it belongs to is not known any more.
   std::string_view rule_alert(const RuleHit& r, const CatalogRule* rule);
   // action_name: the response to it, or empty.
@@ -60,6 +64,7 @@ class EveLines {
   Segment& segment_;
   PacketNumbers numbers_;
   CommunityId community_id_;
+  FactText facts_;
   JsonText json_;
 };
 

@@ -26,6 +26,7 @@ class ChainListener {
   virtual void on_rule_hit(const RuleHit&, const Alert*) {}  // each hit; the alert it counts for
   virtual void on_drop(const Drop&) {}
   virtual void on_anomaly(const AnomalyRecord&) {}
+  virtual void on_evidence(const Evidence&) {}
   // Raised: at once. Grown or stamped: at the end of a step, at most once a second per alert.
   virtual void on_alert(const Alert&, bool /*fresh*/) {}
   virtual void on_action(const ActionRecord&) {}  // new or changed, at the end of a step
@@ -64,6 +65,7 @@ class ControlChain {
   void on(const VerdictReport& r) { publisher_.take(r, now_); }
   void on(const AddressClaim&) {}
   void on(const AnomalyRecord& r) { listener_.on_anomaly(r); }
+  void on(const Evidence& e) { listener_.on_evidence(e); }
 
  private:
   void judge();

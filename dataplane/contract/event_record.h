@@ -28,6 +28,7 @@ enum class RecordType : uint16_t {
   kVerdictReport = 6,
   kAddressClaim = 7,
   kAnomaly = 8,
+  kEvidence = 9,
 };
 
 struct RecordHeader {
@@ -106,7 +107,8 @@ struct FlowReport {
   uint8_t side = 0;                            // Side the initiator is on
   uint8_t app_guessed = 0;                     // 1: from port or address, not from what was said
   MacAddress src_mac{}, dst_mac{};
-  uint32_t reserved = 0;
+  uint8_t protocol = 0;  // EvidenceKind + 1 of what our own parser reads in it; 0: none does
+  uint8_t reserved[3] = {};
 };
 static_assert(sizeof(FlowReport) == 176);
 struct FlowUpdate : FlowReport {};

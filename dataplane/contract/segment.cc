@@ -12,17 +12,17 @@
 #include <utility>
 
 #include "dataplane/base/check.h"
-#include "dataplane/contract/event_record.h"
+#include "dataplane/contract/evidence.h"
 
 namespace weir {
 
 namespace {
 
 // The shared layout, pinned. A change here is a new kSegmentVersion.
-static_assert(sizeof(Settings) == 10136 && sizeof(SegmentHeader) == 12032);
+static_assert(sizeof(Settings) == 10152 && sizeof(SegmentHeader) == 12096);
 static_assert(sizeof(RuleSlot) == 320);
-static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11648);
-static_assert(sizeof(WorkerShare) == 9'285'248);
+static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11712);
+static_assert(sizeof(WorkerShare) == 9'285'312);
 
 constexpr uint64_t kWorkersOffset = (sizeof(SegmentHeader) + sizeof(AppNames) + 4095) / 4096 * 4096;
 
@@ -32,12 +32,15 @@ constexpr uint64_t segment_bytes(uint32_t workers) {
 
 // Two builds whose structs differ must not meet: any changed size changes this.
 constexpr uint32_t layout_of_this_build() {
-  const uint64_t sizes[] = {
-      sizeof(SegmentHeader),  sizeof(AppNames),     sizeof(WorkerShare),
-      sizeof(StatsPage),      sizeof(WireStats),    sizeof(Settings),
-      sizeof(VerdictCommand), sizeof(VerdictMatch), sizeof(FlowReport),
-      sizeof(FlowStart),      sizeof(RuleHit),      sizeof(Drop),
-      sizeof(VerdictReport),  kReasonCount,         static_cast<uint64_t>(Anomaly::kCount)};
+  const uint64_t sizes[] = {sizeof(SegmentHeader),  sizeof(AppNames),
+                            sizeof(WorkerShare),    sizeof(StatsPage),
+                            sizeof(WireStats),      sizeof(Settings),
+                            sizeof(VerdictCommand), sizeof(VerdictMatch),
+                            sizeof(FlowReport),     sizeof(FlowStart),
+                            sizeof(RuleHit),        sizeof(Drop),
+                            sizeof(VerdictReport),  kReasonCount,
+                            sizeof(EvidenceRecord), kFacts,
+                            kEvidenceKinds,         static_cast<uint64_t>(Anomaly::kCount)};
   uint32_t fold = 2166136261u;  // FNV-1a
   for (const uint64_t s : sizes) fold = (fold ^ static_cast<uint32_t>(s)) * 16777619u;
   return fold;

@@ -87,6 +87,11 @@ struct FragmentSettings {
   TimeNs timeout_ns = 60 * kNsPerSecond;  // no receiver keeps them longer (RFC 1122 3.3.2)
 };
 
+struct ParseSettings {
+  uint32_t flows_max = 8192;  // protocol parsers at work at a time, per worker (8 KiB each)
+  uint32_t buffers = 1024;    // messages being put together, per worker (32 KiB each)
+};
+
 struct Settings {
   uint32_t wires = 0;
   uint32_t workers = 1;
@@ -105,6 +110,9 @@ struct Settings {
   FlowSettings flow;
   InspectSettings inspect;
   FragmentSettings fragments;
+  ParseSettings parse;
+  uint32_t evidence_per_second = 1000;  // events told per client and kind before they are counted
+  uint32_t reserved2 = 0;
   WireSettings wire[kWiresMax];
 };
 

@@ -42,6 +42,8 @@ struct alignas(64) StatsPage {
   Counter flow_table_bytes;
   Counter classified_packets, classify_flows, classify_refused_full;
   Counter inspected_bytes, inspected_packets, rule_hits;
+  Counter evidence_events, evidence_lost;  // stated by parsers; not told: the ring was full
+  Counter parse_flows, parse_malformed, parse_evicted, parse_no_buffer, parse_gaps;
   Counter verdicts_standing, verdicts_installed, verdicts_expired, verdicts_refused;
   Counter verdict_table_bytes;
   Counter rule_image_generation;  // the one this worker uses

@@ -25,9 +25,9 @@ Endpoints endpoints_of(const Headers& h) noexcept {
 }  // namespace
 
 EventWriter::EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker,
-                         uint32_t reports_per_second)
-    : ring_(ring), stats_(stats), worker_(worker) {
-  drops_.per_second = anomalies_.per_second = reports_per_second;
+                         const Settings& settings)
+    : ring_(ring), stats_(stats), worker_(worker), evidence_limit_(settings.evidence_per_second) {
+  drops_.per_second = anomalies_.per_second = settings.reports_per_second;
 }
 
 bool EventWriter::Sampler::admit(TimeNs now) noexcept {
@@ -80,6 +80,7 @@ void EventWriter::flow_report(FlowReport& r, const FlowView& v) const {
   r.app = f.app;
   r.state = f.state;
   r.alerted = (f.flags & kAlerted) != 0;
+  r.protocol = f.protocol;
   r.app_guessed = (f.flags & kAppGuessed) != 0;
   r.side = f.side;
   r.src_mac = c.src_mac;
@@ -116,6 +117,53 @@ void EventWriter::flow_end(const FlowView& v, EndReason why, TimeNs now) {
 void EventWriter::report(const VerdictReport& r) {
   VerdictReport copy = r;
   put(copy, RecordType::kVerdictReport, 0, r.header.time_ns);
+}
+
+void EventWriter::evidence(const Evidence& e) noexcept {
+  stats_.evidence_events.add();
+  if (evidence_limit_.admit(e, [this](const Evidence& counted) { put_evidence(counted); })) {
+    put_evidence(e);
+  }
+}
+
+void EventWriter::tell_counted(TimeNs now, bool all) {
+  constexpr uint32_t kPlacesPerPoll = 8;
+  evidence_limit_.sweep(now, kPlacesPerPoll, all, [this](const Evidence& e) { put_evidence(e); });
+}
+
+// As many records as its facts take. Where one finds no room the event is lost, the rest with it.
+void EventWriter::put_evidence(const Evidence& e) {
+  EvidenceRecord r;
+  r.header.type = RecordType::kEvidence;
+  r.header.wire = e.wire;
+  r.header.worker = worker_;
+  r.header.time_ns = e.time_ns;
+  r.flow = e.flow;
+  r.ends = e.ends;
+  r.serial = ++evidence_serial_;
+  r.repeats = e.repeats;
+  r.packet_number = packet_number_;
+  r.kind = e.kind;
+  r.overflow = e.overflow;
+  std::span<const uint8_t> left = e.facts;
+  do {
+    const auto n = static_cast<uint16_t>(std::min<size_t>(left.size(), kEvidencePartBytes));
+    std::memcpy(r.facts, left.data(), n);
+    left = left.subspan(n);
+    r.fact_bytes = n;
+    r.last = left.empty();
+    constexpr unsigned kAlign = SpscByteRing::kRecordAlign;
+    r.header.bytes = static_cast<uint16_t>((kEvidenceHeadBytes + n + kAlign - 1) / kAlign * kAlign);
+    std::memset(r.facts + n, 0, r.header.bytes - kEvidenceHeadBytes - n);
+    if (!ring_.push(&r, r.header.bytes)) {
+      stats_.events_lost.add();
+      stats_.evidence_lost.add(e.repeats);
+      return;
+    }
+    stats_.events_written.add();
+    stats_.events_bytes.add(r.header.bytes);
+    ++r.part;
+  } while (!left.empty());
 }
 
 void EventWriter::observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,

@@ -9,19 +9,25 @@
 #include <span>
 
 #include "dataplane/contract/segment.h"
+#include "dataplane/features/evidence_limit.h"
+#include "dataplane/parse/parse.h"
 #include "dataplane/verdict/verdict.h"
 
 namespace weir {
 
-class EventWriter final : public VerdictReports {
+class EventWriter final : public VerdictReports, public EvidenceSink {
  public:
-  EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker, uint32_t reports_per_second);
+  EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker, const Settings& settings);
 
   // Names the flow as a whole. wire: index of the wire it is on.
   void flow_start(const Flow& f, const FlowCold& c, uint8_t wire);
   void flow_update(const FlowView& v, UpdateCause cause, TimeNs now);
   void flow_end(const FlowView& v, EndReason why, TimeNs now);
   void report(const VerdictReport& r) override;
+  void evidence(const Evidence& e) noexcept override;
+  void at_packet(uint64_t number) noexcept { packet_number_ = number; }  // what evidence speaks of
+  // Counts of evidence that are due; all: every one, for the end.
+  void tell_counted(TimeNs now, bool all);
 
   // Stage. packet_number: of the first packet of the burst, counted from 1. rows: those of which
   // there may be something to tell.
@@ -49,6 +55,7 @@ class EventWriter final : public VerdictReports {
   };
   template <class Record>
   void put(Record& record, RecordType type, uint8_t wire, TimeNs now);
+  void put_evidence(const Evidence& e);
   void flow_report(FlowReport& r, const FlowView& v) const;
   void observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,
                     TimeNs now);
@@ -63,6 +70,9 @@ class EventWriter final : public VerdictReports {
   StatsPage& stats_;
   uint8_t worker_;
   Sampler drops_, anomalies_;
+  EvidenceLimit evidence_limit_;
+  uint32_t evidence_serial_ = 0;
+  uint64_t packet_number_ = 0;
   std::array<Claim, 1024> claims_{};  // direct-mapped by address: repeats are not told
 };
 

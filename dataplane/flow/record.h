@@ -55,6 +55,7 @@ enum FlowFlag : uint16_t {
   kClassifiedOnce = 1u << 9,  // classify: kClassified was told
   kNoAnswerTold = 1u << 10,   // track
   kDeepEnough = 1u << 11,     // match: inspected to its depth; << 1: from the responder
+  kWantsParse = 1u << 13,     // cleared by parse
   kHasDrops = 1u << 14,       // its FlowDrops is in use
 };
 
@@ -68,7 +69,8 @@ struct alignas(64) Flow {
   FlowState state = FlowState::kNew;
   uint8_t side = 0;           // Side of the initiator
   uint8_t tcp_flags[2] = {};  // all seen, [0] from the initiator
-  uint16_t reserved = 0;
+  uint8_t protocol = 0;       // parse: EvidenceKind + 1 of what it speaks; 0: not known
+  uint8_t reserved = 0;
   // second line
   uint64_t packets[2] = {};  // [0] from the initiator
   uint64_t bytes[2] = {};
@@ -78,7 +80,7 @@ struct alignas(64) Flow {
   uint32_t classify_slot = kNoSlot;  // classify
   uint16_t app_master = 0, app = 0;  // classify
   uint32_t fin_seen = 0;             // bit per direction
-  uint32_t reserved2 = 0;
+  uint32_t parse_slot = kNoSlot;     // parse
 };
 static_assert(sizeof(Flow) == 128);
 

@@ -101,6 +101,7 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
   if (h.has(kTunnelled)) f.flags |= kTunnelledFlow;
   if (h.has(kOneWayIcmp)) f.flags |= kOneWay;
   f.flags |= kWantsClassify | kWantsMatch;
+  if (h.proto == kProtoTcp || h.proto == kProtoUdp) f.flags |= kWantsParse;
   f.side = static_cast<uint8_t>(from_initiator ? p.side : other(p.side));
   c.first_ns = p.time_ns;
   if (h.has(kHasMac)) {
@@ -175,6 +176,12 @@ void Run::read_quoted(size_t i) noexcept {
 }
 
 }  // namespace
+
+FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
+  FlowKey::Words key;
+  src_is_lo = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, key);
+  return std::bit_cast<FlowKey>(key);
+}
 
 Endpoints endpoints_of(const Flow& f) noexcept {
   const bool lo = (f.flags & kInitiatorIsLo) != 0;

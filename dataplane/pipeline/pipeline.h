@@ -13,6 +13,7 @@
 #include "dataplane/features/features.h"
 #include "dataplane/flow/defragment.h"
 #include "dataplane/io/io.h"
+#include "dataplane/parse/parse.h"
 #include "dataplane/pipeline/depth.h"
 #include "dataplane/pipeline/published.h"
 
@@ -34,9 +35,9 @@ class Worker {
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
-    uint64_t flow_table, verdicts, fragments, stream_tails, classifier;
+    uint64_t flow_table, verdicts, fragments, stream_tails, classifier, parsers;
     uint64_t total() const noexcept {
-      return flow_table + verdicts + fragments + stream_tails + classifier;
+      return flow_table + verdicts + fragments + stream_tails + classifier + parsers;
     }
   };
   static Memory memory_for(const Settings& settings) noexcept;
@@ -61,9 +62,13 @@ class Worker {
          const Published<LoadedRules>& rules, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
-  void match_one(size_t i, const LoadedRules& rules, MatchCounts& counts);
-  void match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire);
+  void match_one(size_t i, const LoadedRules& rules, const StreamBytes& stream,
+                 MatchCounts& counts);
+  void parse_one(size_t i, const StreamBytes& stream);
+  StreamBytes stream_of(size_t i);
+  void match_burst(const LoadedRules* rules, const WorkerWire& wire);
   void defragment(const WorkerWire& wire, size_t i);
+  bool wants_parse(size_t i) const;
   bool wants_match(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
   Rows rows_to_look_at(size_t from, size_t n, const LoadedRules* rules) const;
@@ -91,6 +96,7 @@ class Worker {
   EventWriter events_;
   std::unique_ptr<Classifier> classifier_;
   InspectionDepth depth_;
+  ProtocolParsers parsers_;
   Defragmenter fragments_;
   CycleBudget budget_;
   FailCause plight_ = FailCause::kCount;  // what keeps every packet from being inspected

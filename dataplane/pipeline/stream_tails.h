@@ -11,6 +11,7 @@
 #include <span>
 
 #include "dataplane/flow/flow.h"
+#include "dataplane/flow/stream_bytes.h"
 
 namespace weir {
 
@@ -19,6 +20,25 @@ class StreamTails {
   static constexpr uint32_t kTails = 8192;
   static constexpr uint16_t kTailBytes = 1024;
   static uint64_t bytes() noexcept { return uint64_t{kTails} * sizeof(Tail); }
+
+  // Both below in one: what h adds, and what stands before it.
+  StreamBytes add(const Flow& f, FlowCold& c, uint8_t direction, const Headers& h,
+                  std::span<const uint8_t> payload) noexcept {
+    StreamBytes s;
+    const Tail& t = tail_[c.stream_tail[direction]];
+    const bool known = is_of(t, f, direction);
+    const uint32_t again = known ? t.next_seq - h.tcp_seq : 0;
+    s.before = before(f, c, direction, h);
+    s.bytes = payload.subspan(again < payload.size() ? again
+                              : again > 1u << 31     ? 0
+                                                     : payload.size());
+    s.at = h.tcp_seq + again;
+    s.gap = known && again > 1u << 31;
+    if (s.gap) s.at = h.tcp_seq;
+    s.end = (h.tcp_flags & kTcpFin) != 0;
+    append(f, c, direction, h, payload);
+    return s;
+  }
 
   // What stands right before h's payload in the stream. Bytes that h sends again are cut off, so
   // that what follows is seen as this segment has it. Empty: nothing known, or a gap.

@@ -67,8 +67,9 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       rules_(rules),
       flows_(settings_.flow, first_flow_id(index, segment), seed),
       verdicts_(settings_.verdicts_max),
-      events_(segment.event_ring(index), share_.stats, index, settings_.reports_per_second),
+      events_(segment.event_ring(index), share_.stats, index, settings_),
       depth_(settings_.inspect, seed),
+      parsers_(settings_.parse, events_),
       fragments_(settings_.fragments, seed),
       budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
       burst_(std::make_unique<Burst>()),
@@ -98,11 +99,13 @@ Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
 }
 
 Worker::Memory Worker::memory_for(const Settings& s) noexcept {
-  return {.flow_table = FlowTable::bytes_for(s.flow.flows_max),
+  const uint64_t flows = s.flow.flows_max;
+  return {.flow_table = FlowTable::bytes_for(flows) + FlowTable::drops_bytes_for(flows),
           .verdicts = Verdicts::bytes_for(s.verdicts_max),
           .fragments = Defragmenter::bytes_for(s.fragments),
           .stream_tails = StreamTails::bytes(),
-          .classifier = Classifier::bytes_for(s.inspect)};
+          .classifier = Classifier::bytes_for(s.inspect),
+          .parsers = ProtocolParsers::bytes_for(s.parse)};
 }
 
 uint32_t Worker::poll(TimeNs now) {
@@ -185,7 +188,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   budget_.begin();
   classifier_->classify(views, headers, tracked, {b.stopped + from, n}, flows_, budget_,
                         became_known, look);
-  match_burst(from, n, rules, wire);
+  match_burst(rules, wire);
   const std::span<const Hits> hits(b.hits + from, n);
   verdicts_.decide(views, tracked, became_known, hits, {b.plight + from, n}, rules,
                    settings_.wire[wire.index], flows_, decisions, look);
@@ -199,8 +202,8 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
 Rows Worker::rows_to_look_at(size_t from, size_t n, const LoadedRules* rules) const {
   if (plight_ != FailCause::kCount) return first_rows(n);
   const Burst& b = *burst_;
-  const unsigned wants =
-      kWantsClassify | kBlockedByRule | (rules == nullptr ? 0u : unsigned{kWantsMatch});
+  const unsigned wants = kWantsClassify | kWantsParse | kBlockedByRule |
+                         (rules == nullptr ? 0u : unsigned{kWantsMatch});
   Rows look = 0;
   for (size_t i = 0; i < n; ++i) {
     const Tracked& t = b.tracked[from + i];
@@ -267,26 +270,52 @@ bool Worker::wants_match(size_t i, const WorkerWire& wire) {
   return false;
 }
 
-// Packet i behind what came before it in its stream. One at a time: the next may need its bytes.
-void Worker::match_one(size_t i, const LoadedRules& rules, MatchCounts& counts) {
+// What packet i adds to its stream. One at a time: the next may need its bytes.
+StreamBytes Worker::stream_of(size_t i) {
   Burst& b = *burst_;
   const Headers& h = b.headers[i];
   const Tracked& t = b.tracked[i];
+  StreamBytes s;
   const bool tcp = t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4);
-  const bool stream = tcp && (h.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
-  std::span<const uint8_t> before;
-  if (stream) before = tails_->before(*t.flow, flows_.cold(t.index), t.direction, h);
-  const MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules,
-                                rules.matcher(index_), budget_, {b.hits + i, 1}, before);
-  if (stream) {
-    tails_->append(*t.flow, flows_.cold(t.index), t.direction, h, payload_of(b.view[i], h));
+  if (!tcp || (h.tcp_flags & (kTcpSyn | kTcpRst)) != 0) return s;
+  return tails_->add(*t.flow, flows_.cold(t.index), t.direction, h, payload_of(b.view[i], h));
+}
+
+bool Worker::wants_parse(size_t i) const {
+  const Burst& b = *burst_;
+  const Tracked& t = b.tracked[i];
+  const Headers& h = b.headers[i];
+  return t.flow != nullptr && (t.flow->flags & kWantsParse) != 0 && h.has(kHasL4) &&
+         !h.has(kAwaitsRest | kIcmpError) && !b.stopped[i] && b.plight[i].refused == Reason::kNone;
+}
+
+void Worker::parse_one(size_t i, const StreamBytes& stream) {
+  Burst& b = *burst_;
+  const Tracked& t = b.tracked[i];
+  if (settings_.inspect.verify_checksums != 0 &&
+      checksum_anomaly(b.view[i], b.headers[i]) != Anomaly::kNone) {
+    return;
   }
+  events_.at_packet(packets_seen_ + i + 1);
+  const bool good = b.headers[i].proto == kProtoUdp
+                        ? parsers_.datagram(b.view[i], b.headers[i], t, flows_)
+                        : parsers_.stream(stream, b.packet[i].time_ns, t, flows_);
+  if (!good && b.plight[i].cause == FailCause::kCount) {
+    b.plight[i].cause = FailCause::kParserError;
+  }
+}
+
+void Worker::match_one(size_t i, const LoadedRules& rules, const StreamBytes& stream,
+                       MatchCounts& counts) {
+  Burst& b = *burst_;
+  const MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules,
+                                rules.matcher(index_), budget_, {b.hits + i, 1}, stream.before);
   counts.packets += one.packets;
   counts.bytes += one.bytes;
   counts.unscanned += one.unscanned;
 }
 
-void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const WorkerWire& wire) {
+void Worker::match_burst(const LoadedRules* rules, const WorkerWire& wire) {
   Burst& b = *burst_;
   for (const size_t i : each(b.look)) {
     FailCause& cause = b.plight[i].cause;
@@ -299,11 +328,10 @@ void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const 
     }
     b.hits[i].count = 0;
   }
-  if (rules == nullptr) return;
   bool wanted[kBurstMax];
-  for (size_t i = from; i < from + n; ++i) {
+  for (const size_t i : each(b.look)) {
     b.inspect[i] = Inspect::kNo;
-    wanted[i] = wants_match(i, wire);
+    wanted[i] = rules != nullptr && wants_match(i, wire);
     if (!wanted[i]) continue;
     const Tracked& t = b.tracked[i];
     b.inspect[i] = Inspect::kFirstOfDirection;
@@ -314,12 +342,16 @@ void Worker::match_burst(size_t from, size_t n, const LoadedRules* rules, const 
     c.seen_directions |= direction;
   }
   MatchCounts counts;
-  for (size_t i = from; i < from + n; ++i) {
-    if (wanted[i]) match_one(i, *rules, counts);
+  for (const size_t i : each(b.look)) {
+    const bool parsed = wants_parse(i);
+    if (!wanted[i] && !parsed) continue;
+    const StreamBytes stream = stream_of(i);
+    if (parsed) parse_one(i, stream);
+    if (wanted[i]) match_one(i, *rules, stream, counts);
   }
   share_.stats.inspected_packets.add(counts.packets);
   share_.stats.inspected_bytes.add(counts.bytes);
-  for (size_t i = from; counts.unscanned != 0 && i < from + n; ++i) {
+  for (const size_t i : each(counts.unscanned != 0 ? b.look : 0)) {
     const bool missed = wanted[i] && b.inspect[i] == Inspect::kNo;
     if (missed && b.plight[i].cause == FailCause::kCount) b.plight[i].cause = FailCause::kOverload;
   }
@@ -491,6 +523,7 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n, Rows looked) {
 }
 
 void Worker::end_flow(Flow& flow, const FlowView& view, EndReason why, TimeNs now) {
+  parsers_.finish(flow, now);
   classifier_->finish(flow);
   verdicts_.finish(view.drops);
   events_.flow_end(view, why, now);
@@ -504,6 +537,7 @@ void Worker::keep_house(TimeNs now) {
     }
   }
   verdicts_.step(now, events_);
+  events_.tell_counted(now, false);
   fragments_.expire(now, kSweepPerPoll);
   if (polls_ % kPublishEvery == 0) look_at_control();
   if (pacing_->held.size != 0) release_held(now);
@@ -557,6 +591,7 @@ bool Worker::finish(TimeNs now, uint32_t flows_max) {
     ++track_stats_.ended;
     ++told;
   }
+  if (finish_at_ >= flows_.capacity()) events_.tell_counted(now, true);
   publish_stats();
   return finish_at_ >= flows_.capacity();
 }
@@ -572,6 +607,12 @@ void Worker::publish_stats() {
   s.classified_packets.set(classifier_->stats().packets);
   s.classify_flows.set(classifier_->stats().active);
   s.classify_refused_full.set(classifier_->stats().refused_full);
+  const ParseStats& p = parsers_.stats();
+  s.parse_flows.set(p.flows);
+  s.parse_malformed.set(p.malformed);
+  s.parse_evicted.set(p.evicted);
+  s.parse_no_buffer.set(p.no_buffer);
+  s.parse_gaps.set(p.gaps);
   s.verdicts_standing.set(verdicts_.standing());
   s.verdicts_installed.set(verdicts_.installed());
   s.verdicts_expired.set(verdicts_.expired());

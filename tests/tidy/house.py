@@ -30,7 +30,7 @@ MAY_INCLUDE = {
 OPEN_FOLDERS = BOTH_PLANES
 # Public beside the header that has its folder's name (ARCHITECTURE.md says why).
 MORE_PUBLIC = [
-    'dataplane/flow/defragment.h',
+    'dataplane/flow/defragment.h', 'dataplane/flow/reassemble.h', 'dataplane/flow/stream_bytes.h',
     'dataplane/io/capture.h', 'dataplane/io/dpdk.h', 'dataplane/io/interface.h',
     'control/operate/config.h', 'control/operate/control_plane.h',
 ]
@@ -95,5 +95,5 @@ SCRIPT_COLUMNS_MAX = 120   # python, shell, meson, markdown is free
 #   'path': lines of the file        'path:function': lines of the function
 GROWN = {
     'dataplane/contract/event_record.h': 238,  # every record kind, one after the other
-    'dataplane/flow/flow.h': 234,
+    'dataplane/flow/flow.h': 236,
 }

@@ -19,8 +19,19 @@ std::string error_of(const std::string& text, ConfigUse use = ConfigUse::kOfflin
 
 struct Refused {
   const char* text;
-  const char* error;
+  std::string error;
 };
+
+// Every record type, as a sentence lists them.
+std::string record_types() {
+  std::string names = "alert, drop, flow, stats, anomaly";
+  const auto last = static_cast<unsigned>(EvidenceKind::kLogin);
+  for (unsigned i = 0; i <= last; ++i) {
+    names += i == last ? " or " : ", ";
+    names += evidence_name(static_cast<EvidenceKind>(i));
+  }
+  return names;
+}
 
 TEST(Config, SaysWhereAndWhatWouldBeRight) {
   const Refused cases[] = {
@@ -48,7 +59,7 @@ TEST(Config, SaysWhereAndWhatWouldBeRight) {
        "w.yaml:1:27: 'workers.cpus' lists 1 CPUs for 2 workers: one each is wanted"},
       {"workers: {count: 2, cpus: [1, 1]}\n", "w.yaml:1:31: CPU 1 is given to two workers"},
       {"logs: {eve: [alert, dorp]}\n",
-       "w.yaml:1:21: 'logs.eve' must be one of alert, drop, flow, stats or anomaly, not 'dorp'"},
+       std::string("w.yaml:1:21: 'logs.eve' must be one of ") + record_types() + ", not 'dorp'"},
       {"metrics: {listen: 9}\n",
        "w.yaml:1:19: 'metrics.listen' must be off or address:port such as 127.0.0.1:9477 or "
        "[::1]:9477, not '9'"},
@@ -143,6 +154,7 @@ inspect: {checksums: ignore, classify_tcp_packets: 10, classify_udp_packets: 5,
           classify_flows: 1000, match_bytes: 4096, depths: {HTTP: 8192}, sample_bytes: 100,
           sample_every_bytes: 5000, burst_budget: 2ms}
 fragments: {datagrams: 99, timeout: 31s}
+parse: {flows: 100, buffers: 50, events_per_second: 7}
 verdicts: {max: 128}
 rules:
   files: [/a/b.rules, "/with space.rules"]

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/parse/fact_list.h"
+
+#include "dataplane/parse/parser.h"
+
+namespace weir::parse {
+
+void FactWriter::put(Fact fact, Bytes value, bool cut) noexcept {
+  const uint16_t head[2] = {static_cast<uint16_t>(fact),
+                            static_cast<uint16_t>(value.size() | (cut ? unsigned{kFactCut} : 0u))};
+  if (value.size() >= kFactCut ||
+      capacity_ - used_ < static_cast<long>(sizeof head + value.size())) {
+    overflow_ = true;
+    return;
+  }
+  std::memcpy(room_ + used_, head, sizeof head);
+  if (!value.empty()) std::memcpy(room_ + used_ + sizeof head, value.data(), value.size());
+  used_ = static_cast<uint16_t>(used_ + sizeof head + value.size());
+}
+
+void FactWriter::append(const FactWriter& other) noexcept {
+  overflow_ = overflow_ || other.overflow_;
+  each_fact(other.facts(), [this](const FactValue& v) { put(v.fact, v.bytes, v.cut); });
+}
+
+void Output::login(const Login& l) noexcept {
+  FactList<kFactBytesMax / 2> facts;  // not the scratch: an event may be half written
+  facts.text(Fact::kLoginProtocol, l.protocol);
+  if (!l.mechanism.empty()) facts.text(Fact::kLoginMechanism, l.mechanism);
+  constexpr size_t kNameMax = 256;
+  if (!l.account.empty()) facts.text(Fact::kLoginAccount, l.account, kNameMax);
+  if (!l.domain.empty()) facts.text(Fact::kLoginDomain, l.domain, kNameMax);
+  if (!l.host.empty()) facts.text(Fact::kLoginHost, l.host, kNameMax);
+  if (!l.service.empty()) facts.text(Fact::kLoginService, l.service, kNameMax);
+  facts.text(Fact::kLoginOutcome,
+             std::string_view(l.outcome == LoginOutcome::kSuccess   ? "success"
+                              : l.outcome == LoginOutcome::kFailure ? "failure"
+                                                                    : "attempt"));
+  if (!l.code.empty()) facts.text(Fact::kLoginCode, l.code);
+  tell(EvidenceKind::kLogin, facts);
+}
+
+void Output::violation(EvidenceKind kind, std::string_view event) noexcept {
+  FactList<256> facts;
+  facts.text(Fact::kAnomalyApp, evidence_name(kind));
+  facts.text(Fact::kAnomalyType, std::string_view("applayer"));
+  facts.text(Fact::kAnomalyEvent, event);
+  facts.text(Fact::kAnomalyLayer, std::string_view("proto_parser"));
+  tell(EvidenceKind::kViolation, facts);
+}
+
+}  // namespace weir::parse

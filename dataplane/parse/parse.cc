@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/parse/parse.h"
+
+#include <bit>
+#include <vector>
+
+#include "dataplane/parse/parsers.h"
+
+namespace weir {
+
+using namespace parse;
+
+namespace {
+
+constexpr uint32_t kNoBuffer = 0xffffffff;
+constexpr size_t kProbeBytesMax = 2048;  // both ways: who is not known by then stays unknown
+constexpr unsigned kProbeTriesMax = 16;  // packets
+constexpr unsigned kProbeDatagramsMax = 4;
+constexpr unsigned kEvictLook = 64;
+constexpr unsigned kTurnsMax = 4;
+
+uint8_t transport_of(const Flow& f) noexcept {
+  return f.key.proto == kProtoUdp ? kOverUdp : kOverTcp;
+}
+
+uint64_t candidates_for(uint8_t transport) noexcept {
+  uint64_t mask = 0;
+  const auto parsers = all_parsers();
+  for (unsigned i = 0; i < parsers.size(); ++i) {
+    if ((parsers[i].transports & transport) != 0) mask |= uint64_t{1} << i;
+  }
+  return mask;
+}
+
+// The bytes of a direction that no parser has consumed yet.
+struct Pending {
+  uint32_t buffer = kNoBuffer;
+  uint32_t begin = 0, held = 0;  // in the buffer
+  uint32_t shown = 0;            // of held: the parser saw them and wants more
+  uint64_t needs = 0;            // ... and said how many; 0: any
+  uint64_t skip = 0;             // consumed before they came
+  uint64_t next_at = 0;          // offset in the stream of what comes next
+  bool begun = false;
+};
+
+}  // namespace
+
+struct ProtocolParsers::Slot {
+  FlowId flow;  // 0: free
+  uint32_t flow_index;
+  uint8_t parser;  // in all_parsers()
+  bool swapped;    // the flow's initiator is the protocol's server
+  bool touched;    // since the eviction hand last passed
+  uint8_t tries;
+  uint8_t turns;  // how often it became another protocol
+  uint64_t candidates;
+  Pending pending[2];
+  alignas(16) uint8_t state[kStateBytes];
+};
+
+// Slots and message buffers, made once; memory is touched when it is first used.
+struct ProtocolParsers::Pool {
+  explicit Pool(const ParseSettings& s)
+      : slots(std::make_unique_for_overwrite<uint8_t[]>(s.flows_max * sizeof(Slot) + 64)),
+        buffers(std::make_unique_for_overwrite<uint8_t[]>(s.buffers * kMessageBytesMax)) {
+    free_slots.reserve(s.flows_max);
+    for (uint32_t i = s.flows_max; i != 0; --i) {
+      slot(i - 1).flow = 0;
+      free_slots.push_back(i - 1);
+    }
+    free_buffers.reserve(s.buffers);
+    for (uint32_t i = s.buffers; i != 0; --i) free_buffers.push_back(i - 1);
+  }
+  Slot& slot(uint32_t i) noexcept {
+    const auto base = (reinterpret_cast<uintptr_t>(slots.get()) + 63) / 64 * 64;
+    return reinterpret_cast<Slot*>(base)[i];
+  }
+  uint8_t* buffer(uint32_t i) noexcept { return buffers.get() + i * kMessageBytesMax; }
+
+  std::unique_ptr<uint8_t[]> slots, buffers;
+  std::vector<uint32_t> free_slots, free_buffers;
+  uint32_t evict_at = 0;
+};
+
+// What the running parser says goes to the sink, with the ends of its flow.
+class ProtocolParsers::Teller final : public Output {
+ public:
+  Teller(EvidenceSink& sink, ParseStats& stats) noexcept : sink_(sink), stats_(stats) {}
+  void about(const Flow& f, bool swapped, TimeNs now) noexcept {
+    event_.flow = f.id;
+    event_.wire = f.key.wire;
+    event_.ends = endpoints_of(f);
+    if (swapped) swap_ends();
+    now_ = now;
+  }
+  uint16_t server_port() const noexcept { return event_.ends.dst_port; }
+  void speaks(bool client) noexcept { client_speaks_ = client; }
+  void tell(EvidenceKind kind, const FactWriter& facts, Ends ends) noexcept override {
+    const bool reversed = ends == Ends::kSenderFirst && !client_speaks_;
+    if (reversed) swap_ends();
+    event_.kind = kind;
+    event_.time_ns = now_;
+    event_.overflow = facts.overflow();
+    event_.facts = facts.facts();
+    ++stats_.events;
+    sink_.evidence(event_);
+    if (reversed) swap_ends();
+  }
+
+ private:
+  void swap_ends() noexcept {
+    std::swap(event_.ends.src, event_.ends.dst);
+    std::swap(event_.ends.src_port, event_.ends.dst_port);
+  }
+  EvidenceSink& sink_;
+  ParseStats& stats_;
+  Evidence event_;
+  bool client_speaks_ = true;
+};
+
+ProtocolParsers::ProtocolParsers(const ParseSettings& settings, EvidenceSink& sink)
+    : settings_(settings),
+      pool_(std::make_unique<Pool>(settings)),
+      teller_(std::make_unique<Teller>(sink, stats_)) {
+  static_assert(sizeof(Slot) <= 8192);
+}
+
+ProtocolParsers::~ProtocolParsers() = default;
+
+uint64_t ProtocolParsers::bytes_for(const ParseSettings& s) noexcept {
+  return uint64_t{s.flows_max} * sizeof(Slot) + uint64_t{s.buffers} * kMessageBytesMax;
+}
+
+// The flow's state is not needed any more; whether its next packet is wanted is the caller's word.
+void ProtocolParsers::release(Flow& f) noexcept {
+  if (f.parse_slot == kNoSlot) return;
+  Slot& s = pool_->slot(f.parse_slot);
+  for (const Pending& p : s.pending) {
+    if (p.buffer != kNoBuffer) pool_->free_buffers.push_back(p.buffer);
+  }
+  s.flow = 0;
+  pool_->free_slots.push_back(f.parse_slot);
+  f.parse_slot = kNoSlot;
+}
+
+void ProtocolParsers::settle(Flow& f) noexcept {
+  f.flags &= static_cast<uint16_t>(~kWantsParse);
+  release(f);
+}
+
+void ProtocolParsers::finish(Flow& f, TimeNs now) noexcept {
+  if (f.parse_slot != kNoSlot) {
+    Slot& s = pool_->slot(f.parse_slot);
+    if (s.parser != kNoParser) {
+      teller_->about(f, s.swapped, now);
+      all_parsers()[s.parser].end(s.state, *teller_);
+    }
+  }
+  settle(f);
+}
+
+ProtocolParsers::Slot* ProtocolParsers::slot_of(const Tracked& t, FlowTable& flows, TimeNs now) {
+  Flow& f = *t.flow;
+  if (f.parse_slot != kNoSlot) {
+    Slot& s = pool_->slot(f.parse_slot);
+    s.touched = true;
+    return &s;
+  }
+  for (unsigned look = 0; pool_->free_slots.empty() && look < kEvictLook; ++look) {
+    Slot& victim = pool_->slot(pool_->evict_at);
+    pool_->evict_at = (pool_->evict_at + 1) % settings_.flows_max;
+    if (victim.touched && look + 1 < kEvictLook) {
+      victim.touched = false;
+      continue;
+    }
+    ++stats_.evicted;
+    Flow& loser = flows.flow(victim.flow_index);
+    finish(loser, now);
+    if (loser.key.proto == kProtoUdp) loser.flags |= kWantsParse;  // its datagrams stand alone
+  }
+  if (pool_->free_slots.empty()) return nullptr;
+  f.parse_slot = pool_->free_slots.back();
+  pool_->free_slots.pop_back();
+  Slot& s = pool_->slot(f.parse_slot);
+  s.flow = f.id;
+  s.flow_index = t.index;
+  s.parser = kNoParser;
+  s.swapped = false;
+  s.touched = true;
+  s.tries = 0;
+  s.turns = 0;
+  s.pending[0] = s.pending[1] = Pending{};
+  s.candidates = candidates_for(transport_of(f));
+  if (f.protocol != 0) {  // known from before: only which side is the client is asked again
+    const unsigned known = parser_for(static_cast<EvidenceKind>(f.protocol - 1), transport_of(f));
+    s.candidates = known == kNoParser ? 0 : uint64_t{1} << known;
+  }
+  return &s;
+}
+
+bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Tracked& t,
+                               FlowTable& flows) {
+  const std::span<const uint8_t> bytes = payload_of(p, h);
+  if (bytes.empty()) return true;
+  Slot* s = slot_of(t, flows, p.time_ns);
+  if (s == nullptr) return true;
+  teller_->about(*t.flow, s->swapped, p.time_ns);
+  return feed(*s, t.direction, {bytes, true, true}, *t.flow);
+}
+
+bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t,
+                             FlowTable& flows) {
+  Flow& f = *t.flow;
+  if (in.bytes.empty() && (!in.end || f.parse_slot == kNoSlot)) return true;
+  Slot* s = slot_of(t, flows, now);
+  if (s == nullptr) return true;
+  Pending& p = s->pending[t.direction];
+  if (in.gap && p.begun) {
+    // A gap inside what is skipped anyway costs nothing.
+    const uint64_t missed = in.at - p.next_at;
+    if (in.at < p.next_at || missed > p.skip) {
+      ++stats_.gaps;
+      finish(f, now);
+      return true;
+    }
+    p.skip -= missed;
+  }
+  p.begun = true;
+  p.next_at = in.at + in.bytes.size();
+  teller_->about(f, s->swapped, now);
+  return feed(*s, t.direction, {in.bytes, in.end, false}, f);
+}
+
+bool ProtocolParsers::feed(Slot& s, unsigned direction, Arrived a, Flow& f) {
+  if (s.parser == kNoParser && !find_out(s, direction, a, f)) return true;
+  return run(s, direction, a, f);
+}
+
+void ProtocolParsers::adopt(Slot& s, unsigned parser, Flow& f) noexcept {
+  s.parser = static_cast<uint8_t>(parser);
+  all_parsers()[parser].start(s.state);
+  for (Pending& p : s.pending) p.shown = 0;
+  if (f.protocol != 0) return;  // a flow keeps the name of what it began as
+  ++stats_.flows;
+  f.protocol = static_cast<uint8_t>(static_cast<unsigned>(all_parsers()[parser].kind) + 1);
+}
+
+// Asks the probes. true: the flow has a parser from now on, and `bytes` are for it.
+bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) {
+  Pending& p = s.pending[direction];
+  const std::span<const uint8_t> bytes = a.bytes;
+  ProbeInput in;
+  if (p.held != 0 && !bytes.empty()) {  // see it together with what came before
+    if (!keep(s, direction, bytes.first(std::min(bytes.size(), kProbeBytesMax)))) {
+      settle(f);
+      return false;
+    }
+  }
+  in.bytes =
+      p.held != 0 ? std::span<const uint8_t>(pool_->buffer(p.buffer) + p.begin, p.held) : bytes;
+  if (in.bytes.empty()) return false;
+  const Endpoints ends = endpoints_of(f);
+  in.from_initiator = direction == 0;
+  in.whole = a.whole;
+  in.initiator_port = ends.src_port;
+  in.responder_port = ends.dst_port;
+  in.transport = transport_of(f);
+  const auto parsers = all_parsers();
+  unsigned found = kNoParser;
+  Probe answer;
+  for (uint64_t left = s.candidates; left != 0 && found == kNoParser; left &= left - 1) {
+    const auto i = static_cast<unsigned>(std::countr_zero(left));
+    answer = parsers[i].probe(in);
+    if (answer.likelihood == Likelihood::kNo) s.candidates &= ~(uint64_t{1} << i);
+    if (answer.likelihood == Likelihood::kCertain) found = i;
+  }
+  if (found == kNoParser) {
+    const bool enough = ++s.tries >= (a.datagram ? kProbeDatagramsMax : kProbeTriesMax) ||
+                        s.pending[0].held + s.pending[1].held + bytes.size() > kProbeBytesMax;
+    if (s.candidates == 0 || enough) {
+      settle(f);
+    } else if (!a.datagram && p.held == 0 && !keep(s, direction, bytes)) {
+      settle(f);
+    }
+    return false;
+  }
+  const bool sent_by_server = answer.sender == Probe::Sender::kServer;
+  const bool sent_by_client = answer.sender == Probe::Sender::kClient;
+  s.swapped = direction == 0 ? sent_by_server : sent_by_client;
+  adopt(s, found, f);
+  teller_->about(f, s.swapped, teller_->now());
+  // What was kept while nobody knew: the other side spoke first.
+  const unsigned other = 1 - direction;
+  if (s.pending[other].held != 0) run(s, other, {}, f);
+  if (f.parse_slot == kNoSlot || s.parser == kNoParser) return false;
+  if (p.held == 0) return true;
+  run(s, direction, {{}, a.whole, a.datagram}, f);  // it holds the bytes already
+  return false;
+}
+
+// Puts bytes behind what the direction holds. false: no room.
+bool ProtocolParsers::keep(Slot& s, unsigned direction, std::span<const uint8_t> bytes) noexcept {
+  Pending& p = s.pending[direction];
+  if (p.buffer == kNoBuffer) {
+    if (pool_->free_buffers.empty()) {
+      ++stats_.no_buffer;
+      return false;
+    }
+    p.buffer = pool_->free_buffers.back();
+    pool_->free_buffers.pop_back();
+    p.begin = p.held = 0;
+  }
+  uint8_t* buffer = pool_->buffer(p.buffer);
+  if (p.begin + p.held + bytes.size() > kMessageBytesMax) {
+    std::memmove(buffer, buffer + p.begin, p.held);
+    p.begin = 0;
+  }
+  if (p.held + bytes.size() > kMessageBytesMax) return false;
+  std::memcpy(buffer + p.held + p.begin, bytes.data(), bytes.size());
+  p.held += static_cast<uint32_t>(bytes.size());
+  return true;
+}
+
+// What the parser is shown next: of what is held, completed from `bytes`, or of `bytes` alone.
+// false: nothing to show for now.
+bool ProtocolParsers::next_input(Slot& s, unsigned direction, Arrived& a, Input& in, Flow& f) {
+  Pending& p = s.pending[direction];
+  if (p.held == 0) {
+    const auto skipped = static_cast<size_t>(std::min<uint64_t>(p.skip, a.bytes.size()));
+    p.skip -= skipped;
+    a.bytes = a.bytes.subspan(skipped);
+    in.bytes = a.bytes;
+  } else {
+    const size_t wanted = p.needs > p.held ? p.needs - p.held : a.bytes.size();
+    const size_t n = std::min({wanted, a.bytes.size(), kMessageBytesMax - p.held});
+    if (n != 0 && !keep(s, direction, a.bytes.first(n))) {
+      finish(f, teller_->now());
+      return false;
+    }
+    a.bytes = a.bytes.subspan(n);
+    in.bytes = Bytes(pool_->buffer(p.buffer) + p.begin, p.held);
+  }
+  in.whole = a.whole && (p.held == 0 || a.bytes.empty());
+  in.seen = p.shown;
+  in.from_client = (direction == 0) != s.swapped;
+  in.datagram = a.datagram;
+  teller_->speaks(in.from_client);
+  in.server_port = teller_->server_port();
+  in.now = teller_->now();
+  if (in.bytes.empty()) return false;
+  if (in.bytes.size() >= p.needs || in.whole) return true;
+  if (p.held == 0 && !keep(s, direction, a.bytes)) finish(f, teller_->now());
+  return false;
+}
+
+// Gives the parser message after message. Every round consumes a byte or is the last.
+bool ProtocolParsers::run(Slot& s, unsigned direction, Arrived a, Flow& f) {
+  Input in;
+  while (next_input(s, direction, a, in, f)) {
+    const Step step = all_parsers()[s.parser].parse(s.state, in, *teller_);
+    switch (step.what) {
+      case Step::Do::kNeed:
+        if (!await_more(s, direction, a, in, step.bytes, f)) return true;
+        continue;
+      case Step::Do::kFinish:
+        finish(f, teller_->now());
+        return true;
+      case Step::Do::kMalformed:
+        ++stats_.malformed;
+        teller_->violation(all_parsers()[s.parser].kind, step.why);
+        finish(f, teller_->now());
+        return false;
+      case Step::Do::kForget:
+        release(f);
+        return true;
+      case Step::Do::kBecome:
+        consume(s, direction, a, in, step.bytes);
+        return become(s, direction, a, step.kind, f);
+      case Step::Do::kConsume:
+        consume(s, direction, a, in, step.bytes);
+        if (step.bytes != 0) continue;
+        finish(f, teller_->now());  // a parser that does not get on: our own mistake
+        return true;
+    }
+  }
+  return true;
+}
+
+// The parser wants more than it was shown. true: there is more at hand.
+bool ProtocolParsers::await_more(Slot& s, unsigned direction, Arrived& a, const Input& in,
+                                 uint64_t needs, Flow& f) {
+  Pending& p = s.pending[direction];
+  p.shown = static_cast<uint32_t>(in.bytes.size());
+  p.needs = needs > in.bytes.size() ? needs : 0;
+  if (in.whole) return false;  // what is cut off here never comes
+  bool kept = p.needs <= kMessageBytesMax && in.bytes.size() < kMessageBytesMax;
+  if (p.held == 0) {
+    kept = kept && keep(s, direction, a.bytes);
+    a.bytes = {};
+  }
+  if (!kept) finish(f, teller_->now());
+  return kept && !a.bytes.empty();
+}
+
+void ProtocolParsers::consume(Slot& s, unsigned direction, Arrived& a, const Input& in,
+                              uint64_t bytes) noexcept {
+  Pending& p = s.pending[direction];
+  const auto used = static_cast<size_t>(std::min<uint64_t>(bytes, in.bytes.size()));
+  p.skip = bytes - used;
+  p.shown = 0;
+  p.needs = 0;
+  if (p.held == 0) {
+    a.bytes = a.bytes.subspan(used);
+    return;
+  }
+  p.begin += static_cast<uint32_t>(used);
+  p.held -= static_cast<uint32_t>(used);
+  if (p.held != 0) return;
+  pool_->free_buffers.push_back(p.buffer);
+  p.buffer = kNoBuffer;
+}
+
+// Another protocol goes on where this one stopped.
+bool ProtocolParsers::become(Slot& s, unsigned direction, Arrived a, EvidenceKind kind, Flow& f) {
+  all_parsers()[s.parser].end(s.state, *teller_);
+  const unsigned next = parser_for(kind, transport_of(f));
+  if (++s.turns > kTurnsMax || (next == kNoParser && kind != EvidenceKind::kAny)) {
+    settle(f);
+    return true;
+  }
+  if (kind != EvidenceKind::kAny) {
+    adopt(s, next, f);
+    return run(s, direction, a, f);
+  }
+  s.parser = kNoParser;
+  s.tries = 0;
+  s.candidates = candidates_for(transport_of(f));
+  return feed(s, direction, a, f);
+}
+
+}  // namespace weir

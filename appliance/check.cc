@@ -105,7 +105,8 @@ void add_fields(CLI::App& app, Chosen& chosen) {
       for (unsigned i = 0; i < kFacts; ++i) {
         const auto fact = static_cast<Fact>(i);
         const FactType type = fact_info(fact).type;
-        if (type != FactType::kItem) fmt::print("{:<60} {}\n", fact_name(fact), fact_type_name(type));
+        if (type == FactType::kItem) continue;
+        fmt::print("{:<60} {}\n", fact_name(fact), fact_type_name(type));
       }
       return kExitGood;
     };

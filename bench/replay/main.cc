@@ -40,6 +40,7 @@ nlohmann::ordered_json as_json(const TrialResult& r) {
           {"verdicts_standing", r.verdicts_standing},
           {"reloads", r.reloads},
           {"flow_table_bytes", r.flow_table_bytes},
+          {"flow_bytes_most", r.flow_bytes_most},
           {"worker_bytes", r.worker_bytes},
           {"packets_warming", r.packets_warming},
           {"pages", r.pages},

@@ -45,8 +45,10 @@ struct TrialResult {
   uint64_t inspected_bytes = 0, classified_packets = 0, rule_hits = 0;
   uint64_t flows_active = 0, flows_created = 0, flows_evicted = 0, flows_refused = 0;
   uint64_t events_written = 0, events_lost = 0, verdicts_standing = 0, reloads = 0;
-  uint64_t flow_table_bytes = 0, worker_bytes = 0;
-  uint64_t packets_warming = 0;  // before what is counted above
+  uint64_t flow_table_bytes = 0;  // with settled flows
+  uint64_t flow_bytes_most = 0;   // with every flow blocked
+  uint64_t worker_bytes = 0;      // with every pool in use
+  uint64_t packets_warming = 0;   // before what is counted above
   std::string pages;
 };
 

@@ -40,6 +40,7 @@ struct EndedFlow {
 
 // The ends of a flow as records tell them: src is the initiator.
 Endpoints endpoints_of(const Flow& f) noexcept;
+FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept;
 
 struct TrackStats {
   uint64_t created = 0, ended = 0, evicted = 0, refused_full = 0;

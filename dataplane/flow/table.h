@@ -18,7 +18,10 @@ class FlowTable {
  public:
   // id_base: the first id is one more. seed: makes collisions unpredictable from outside.
   FlowTable(const FlowSettings& settings, FlowId id_base, uint64_t seed);
-  static uint64_t bytes_for(uint64_t flows_max) noexcept;
+  static uint64_t bytes_for(uint64_t flows_max) noexcept;  // as long as nothing is dropped
+  static uint64_t drops_bytes_for(uint64_t flows_max) noexcept {
+    return flows_max * sizeof(FlowDrops);
+  }
 
   uint32_t find(const FlowKey& key) const noexcept { return find(key, hash(key)); }
   uint32_t find(const FlowKey& key, uint64_t hash) const noexcept;

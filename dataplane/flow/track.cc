@@ -178,6 +178,12 @@ void Run::read_quoted(size_t i) noexcept {
 
 }  // namespace
 
+FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
+  FlowKey::Words key;
+  src_is_lo = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, key);
+  return std::bit_cast<FlowKey>(key);
+}
+
 Endpoints endpoints_of(const Flow& f) noexcept {
   const bool lo = (f.flags & kInitiatorIsLo) != 0;
   Endpoints e;

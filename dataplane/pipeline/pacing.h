@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "dataplane/flow/flow.h"
+#include "dataplane/pipeline/pipeline.h"
 
 namespace weir {
 
@@ -82,5 +83,18 @@ struct HeldQueue {
   bool is_full() const noexcept { return size == kMost; }
   void add(const HeldPacket& p) noexcept { packet[size++] = p; }
 };
+
+struct Worker::Pacing {
+  Suspects suspects;
+  HeldQueue held;
+  bool is_control_there = false;
+};
+
+constexpr uint32_t kPublishEvery = 64;  // polls
+
+// Of weir run; a replay has no supervisor, nobody to wait for and all the time it takes.
+inline bool is_live(const SegmentHeader& h) noexcept {
+  return h.supervisor.state.load(std::memory_order_relaxed) != ProgramState::kAbsent;
+}
 
 }  // namespace weir

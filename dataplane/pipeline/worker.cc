@@ -10,32 +10,13 @@ namespace weir {
 
 namespace {
 
-constexpr uint32_t kCommandsPerPoll = 64;
-constexpr uint32_t kSweepPerPoll = 64;  // flow slots looked at for expiry
-constexpr uint32_t kUnansweredPerPoll = 64;
-constexpr uint32_t kPublishEvery = 64;  // polls
 // Unique among workers and across restarts of the data plane: logs outlive both.
 FlowId first_flow_id(uint8_t worker, const Segment& segment) noexcept {
   const uint64_t epoch = segment.header().dataplane.epoch.load(std::memory_order_relaxed);
   return FlowId{worker} << 56 | (epoch & 0xff) << 48;
 }
 
-// Of weir run; a replay has no supervisor, nobody to wait for and all the time it takes.
-bool is_live(const SegmentHeader& h) noexcept {
-  return h.supervisor.state.load(std::memory_order_relaxed) != ProgramState::kAbsent;
-}
-
-constexpr TimeNs kControlGoneNs = 3 * kNsPerSecond;  // six of its heartbeats
-
-constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock is a system call
-
 }  // namespace
-
-struct Worker::Pacing {
-  Suspects suspects;
-  HeldQueue held;
-  bool is_control_there = false;
-};
 
 Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
                const Published<LoadedRules>& rules, uint64_t seed)
@@ -79,7 +60,8 @@ Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
 }
 
 Worker::Memory Worker::memory_for(const Settings& s) noexcept {
-  return {.flow_table = FlowTable::bytes_for(s.flow.flows_max),
+  const uint64_t flows = s.flow.flows_max;
+  return {.flow_table = FlowTable::bytes_for(flows) + FlowTable::drops_bytes_for(flows),
           .verdicts = Verdicts::bytes_for(s.verdicts_max),
           .fragments = Defragmenter::bytes_for(s.fragments),
           .streams = Reassembler::bytes_for(s.streams, s.flow.flows_max),
@@ -365,118 +347,6 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n, Rows looked) {
   out.sent_packets.add(sent);
   out.sent_bytes.add(sent_bytes);
   share_.stats.bursts.add();
-}
-
-void Worker::end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t index, TimeNs now) {
-  parsers_.finish(flow, now);
-  classifier_->finish(flow);
-  verdicts_.finish(view.drops);
-  streams_->release(flow, index);
-  events_.flow_end(view, why, now);
-}
-
-void Worker::keep_house(TimeNs now) {
-  if (!share_.mailbox.empty()) {
-    VerdictCommand command;
-    for (uint32_t n = 0; n < kCommandsPerPoll && share_.mailbox.pop(command); ++n) {
-      verdicts_.apply(command, flows_, now, events_);
-    }
-  }
-  verdicts_.step(now, events_);
-  events_.tell_counted(now, false);
-  fragments_.expire(now, kSweepPerPoll);
-  if (polls_ % kPublishEvery == 0) look_at_control();
-  if (pacing_->held.size != 0) release_held(now);
-  flows_.unanswered(now, kUnansweredPerPoll, [&](uint32_t i) {
-    pacing_->suspects.failed(endpoints_of(flows_.flow(i)).src, now);
-    events_.flow_update(flows_.view(i), UpdateCause::kNoAnswer, now);
-  });
-  flows_.sweep(
-      kSweepPerPoll, now,
-      [&](uint32_t i) {
-        const bool closed = flows_.flow(i).state == FlowState::kClosed;
-        end_flow(flows_.flow(i), flows_.view(i), closed ? EndReason::kClosed : EndReason::kTimeout,
-                 i, now);
-        ++track_stats_.ended;
-      },
-      [&](uint32_t i) {
-        FlowCold& c = flows_.cold(i);
-        if (!c.is_due(flows_.flow(i).last_ns, now, settings_.flow.update_every_ns)) return;
-        c.tell(now);
-        events_.flow_update(flows_.view(i), UpdateCause::kPeriodic, now);
-      });
-}
-
-// Who decides, and by which rules. Both are another program's, which may be away.
-void Worker::look_at_control() noexcept {
-  const TimeNs beat = header_.control.heartbeat_ns.load(std::memory_order_relaxed);
-  const TimeNs age = clock_ns(CLOCK_MONOTONIC) - beat;
-  pacing_->is_control_there = beat != 0 && age < kNsPerSecond;
-  if (!is_live(header_)) return;
-  const RuleSlot& slot = header_.rules;
-  const bool reads_rules =
-      header_.control.state.load(std::memory_order_relaxed) == ProgramState::kStarting ||
-      slot.requested_generation.load(std::memory_order_relaxed) != 0;
-  const bool awaits_rules =
-      reads_rules && slot.loaded_generation.load(std::memory_order_relaxed) == 0;
-  plight_ = beat == 0 || awaits_rules ? FailCause::kStarting
-            : age > kControlGoneNs    ? FailCause::kControlGone
-                                      : FailCause::kCount;
-}
-
-bool Worker::finish(TimeNs now, uint32_t flows_max) {
-  pacing_->is_control_there = false;  // nothing stays in our hands
-  release_held(now);
-  uint32_t told = 0;
-  for (; finish_at_ < flows_.capacity() && told < flows_max; ++finish_at_) {
-    Flow& f = flows_.flow(finish_at_);
-    if (f.id == 0) continue;
-    const bool closed = f.state == FlowState::kClosed;
-    end_flow(f, flows_.view(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown,
-             finish_at_, now);
-    flows_.erase(finish_at_);
-    ++track_stats_.ended;
-    ++told;
-  }
-  if (finish_at_ >= flows_.capacity()) events_.tell_counted(now, true);
-  publish_stats();
-  return finish_at_ >= flows_.capacity();
-}
-
-void Worker::publish_stats() {
-  StatsPage& s = share_.stats;
-  s.flows_active.set(flows_.size());
-  s.impossible.set(flows_.impossible());
-  s.flows_created.set(track_stats_.created);
-  s.flows_ended.set(track_stats_.ended);
-  s.flows_evicted.set(track_stats_.evicted);
-  s.flows_refused_full.set(track_stats_.refused_full);
-  s.classified_packets.set(classifier_->stats().packets);
-  s.classify_flows.set(classifier_->stats().active);
-  s.classify_refused_full.set(classifier_->stats().refused_full);
-  streams_->publish(s);
-  const ParseStats& p = parsers_.stats();
-  s.parse_flows.set(p.flows);
-  s.parse_malformed.set(p.malformed);
-  s.parse_evicted.set(p.evicted);
-  s.parse_no_buffer.set(p.no_buffer);
-  s.parse_gaps.set(p.gaps);
-  s.verdicts_standing.set(verdicts_.standing());
-  s.verdicts_installed.set(verdicts_.installed());
-  s.verdicts_expired.set(verdicts_.expired());
-  s.verdicts_refused.set(verdicts_.refused());
-  const LoadedRules* rules = rules_.acquire();
-  s.rule_image_generation.set(rules == nullptr ? 0 : rules->generation());
-  for (const WorkerWire& w : wires_) {
-    for (const Side side : {Side::kA, Side::kB}) {
-      PortStats& port = s.wire[w.index].side[index(side)];
-      port.missed_packets.set(w.io->missed(side));
-      port.link_up.set(w.io->is_link_up(side) ? 1 : 0);
-    }
-  }
-  if (polls_ % kCpuEvery == 0) {
-    s.cpu_ns.set(static_cast<uint64_t>(clock_ns(CLOCK_THREAD_CPUTIME_ID)));
-  }
 }
 
 }  // namespace weir

@@ -72,13 +72,14 @@ bool matches(const VerdictMatch& m, const VerdictSubject& s) noexcept {
 VerdictTable::VerdictTable(uint32_t verdicts_max)
     : capacity_(verdicts_max == 0 ? 1 : verdicts_max),
       chain_mask_(chains_for(capacity_) - 1),
-      entries_(std::make_unique<StandingVerdict[]>(capacity_)),
+      entries_(capacity_),
       chains_(std::make_unique<uint32_t[]>(chain_mask_ + 1)),
       id_chains_(std::make_unique<uint32_t[]>(chain_mask_ + 1)),
       id_next_(std::make_unique<uint32_t[]>(capacity_)),
       free_(std::make_unique<uint32_t[]>(capacity_)),
       active_(std::make_unique<uint32_t[]>(capacity_)),
       free_count_(capacity_) {
+  for (uint32_t i = 0; i < capacity_; ++i) entries_[i] = StandingVerdict{};
   std::fill_n(chains_.get(), chain_mask_ + 1, kNoVerdict);
   std::fill_n(id_chains_.get(), chain_mask_ + 1, kNoVerdict);
   for (uint32_t i = 0; i < capacity_; ++i) free_[i] = capacity_ - 1 - i;

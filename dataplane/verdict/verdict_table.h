@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/base/huge_array.h"
 #include "dataplane/contract/verdict.h"
 #include "dataplane/verdict/meter.h"
 
@@ -25,7 +26,7 @@ struct VerdictSubject {
   MacAddress src_mac{}, dst_mac{};  // zero: there is none, and no verdict on a MAC matches
 };
 
-struct StandingVerdict {
+struct alignas(64) StandingVerdict {
   Verdict verdict;
   TimeNs installed_ns = 0, first_hit_ns = 0, last_hit_ns = 0;
   uint64_t packets = 0, bytes = 0, leaked = 0;
@@ -62,8 +63,16 @@ class VerdictTable {
   uint32_t next_active() noexcept;
   uint32_t active_slot(uint32_t i) const noexcept { return active_[i]; }
   uint32_t size() const noexcept { return size_; }
+  uint32_t capacity() const noexcept { return capacity_; }
   // Moves on every change; 0 is never a generation in force.
   uint32_t generation() const noexcept { return generation_; }
+  // What a packet that it stops reads and writes of it.
+  void prefetch(uint32_t slot) const noexcept {
+    const StandingVerdict& e = entries_[slot];
+    __builtin_prefetch(&e.verdict.expire_ns);
+    __builtin_prefetch(&e.verdict.action);
+    __builtin_prefetch(&e.packets, 1);
+  }
   StandingVerdict& at(uint32_t slot) noexcept { return entries_[slot]; }
   const StandingVerdict& at(uint32_t slot) const noexcept { return entries_[slot]; }
 
@@ -83,7 +92,7 @@ class VerdictTable {
 
   uint32_t capacity_;
   uint64_t chain_mask_;
-  std::unique_ptr<StandingVerdict[]> entries_;
+  HugeArray<StandingVerdict> entries_;
   std::unique_ptr<uint32_t[]> chains_;     // heads by match hash
   std::unique_ptr<uint32_t[]> id_chains_;  // heads by id
   std::unique_ptr<uint32_t[]> id_next_;

@@ -294,6 +294,13 @@ Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Header
                      std::span<const Tracked> tracked, const FlowTable& flows,
                      std::span<Decision> decisions) noexcept {
   Rows found = 0;
+  if (table_->size() != 0) {  // what stands against a flow is far from it in memory
+    for (const Tracked& t : tracked) {
+      if (t.flow == nullptr || t.flow->verdict_slot >= table_->capacity()) continue;
+      table_->prefetch(t.flow->verdict_slot);
+      flows.prefetch_drops(t.index);
+    }
+  }
   for (size_t i = 0; i < packets.size(); ++i) {
     decisions[i] = Decision{};
     uint32_t slot = kNoVerdict;
@@ -305,8 +312,6 @@ Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Header
     if (slot == kNoVerdict) continue;
     decisions[i].verdict_slot = slot;
     found |= row(i);
-    if (tracked[i].flow != nullptr) flows.prefetch_drops(tracked[i].index);
-    __builtin_prefetch(&table_->at(slot).packets, 1);
   }
   return found;
 }

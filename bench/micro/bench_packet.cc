@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/flow/flow.h"
+#include "dataplane/flow/reassemble.h"
 #include "dataplane/verdict/verdict.h"
 #include "dataplane/verdict/verdict_table.h"
 #include "tests/support/frames.h"
@@ -14,6 +15,36 @@ namespace weir {
 namespace {
 
 using testing::Frame;
+
+// Segments of 1,460 bytes, an acknowledgement after every second one; flows take turns. late: every
+// second segment comes after the one behind it.
+void BM_Reassemble(benchmark::State& state) {
+  const auto flows = static_cast<uint32_t>(state.range(0));
+  const bool late = state.range(1) != 0;
+  Reassembler r({}, flows);
+  std::vector<Flow> table(flows);
+  std::vector<uint32_t> seq(flows, 1);
+  const std::string payload(1460, 'x');
+  const PacketView p{.data = reinterpret_cast<const uint8_t*>(payload.data()), .bytes = 1460};
+  Headers data, ack;
+  data.tcp_flags = ack.tcp_flags = kTcpAck;
+  data.payload_bytes = 1460;
+  StreamBytes out;
+  uint32_t i = 0;
+  for (auto _ : state) {
+    i = i + 1 == flows ? 0 : i + 1;
+    for (const uint32_t first : {late ? 1460u : 0u, late ? 0u : 1460u}) {
+      data.tcp_seq = seq[i] + first;
+      r.add(p, data, {.flow = &table[i], .index = i, .direction = 0}, out);
+      benchmark::DoNotOptimize(out);
+    }
+    seq[i] += 2920;
+    ack.tcp_ack = seq[i];
+    r.add(p, ack, {.flow = &table[i], .index = i, .direction = 1}, out);
+  }
+  state.SetItemsProcessed(state.iterations() * 3);
+}
+BENCHMARK(BM_Reassemble)->ArgNames({"flows", "late"})->ArgsProduct({{16, 16384}, {0, 1}});
 
 // `flows` flows of one 64-byte packet each, in an order that no prefetcher guesses.
 struct Traffic {

@@ -4,12 +4,9 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <deque>
 #include <new>
 
-#include "dataplane/pipeline/pipeline.h"
-#include "rules/compile/compile.h"
-#include "tests/support/frames.h"
+#include "tests/support/one_worker.h"
 
 namespace {
 std::atomic<uint64_t> allocations{0};
@@ -34,119 +31,7 @@ std::atomic<uint64_t> allocations{0};
 namespace weir {
 namespace {
 
-using testing::Frame;
-
-class MemoryWire final : public WireIo {
- public:
-  uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override {
-    uint16_t n = 0;
-    for (auto& queue = in [index(side)]; n < packets.size() && n < queue.size(); ++n) {
-      packets[n] = queue[n]->view(now, side);
-    }
-    in[index(side)].erase(in[index(side)].begin(), in[index(side)].begin() + n);
-    return n;
-  }
-  void transmit(Side from, std::span<const PacketView> packets,
-                std::span<Reason> reasons) override {
-    transmits.push_back(packets.size());
-    for (size_t i = 0; i < packets.size(); ++i) {
-      if (is_full && reasons[i] == Reason::kNone) reasons[i] = Reason::kTxFull;
-      if (reasons[i] == Reason::kNone) ++sent[index(from)];
-    }
-  }
-  bool inject(Side side, std::span<const uint8_t>, TimeNs) override {
-    ++injected[index(side)];
-    return true;
-  }
-  LinkType link() const override { return LinkType::kEthernet; }
-
-  std::deque<const Frame*> in[2];
-  uint64_t sent[2] = {}, injected[2] = {};
-  bool is_full = false;
-  std::vector<size_t> transmits;  // packets of each call
-};
-
-class WorkerTest : public ::testing::Test {
- public:
-  WorkerTest() {
-    settings.wires = 1;
-    settings.flow.flows_max = 4096;
-    settings.inspect.classify_flows_max = 256;
-    settings.verdicts_max = 64;
-  }
-  ~WorkerTest() override { delete rules.replace(nullptr); }
-  void start(Mode mode, const std::string& text = "") {
-    settings.wire[0].mode = mode;
-    segment.emplace(Segment::in_memory(settings, 0));
-    if (!text.empty()) {
-      RuleSet set;
-      parse_rules(text, "test.rules", set);
-      auto compiled = compile_rules(set, {});
-      ASSERT_TRUE(compiled) << compiled.error().text();
-      auto loaded = LoadedRules::load(compiled->image, 1);
-      ASSERT_TRUE(loaded) << loaded.error().text();
-      rules.replace(loaded->release());
-    }
-    auto made = Worker::create(0, *segment, {{0, &wire}}, rules, 1);
-    ASSERT_TRUE(made);
-    worker = std::move(*made);
-  }
-  void send(const Frame& f, Side side = Side::kA) {
-    wire.in[index(side)].push_back(&f);
-    worker->poll(now += kNsPerMs);
-    expect_balanced();
-  }
-  // With a control plane there: 60 probes of one source, of which the first five are refused.
-  void start_scan() {
-    start(Mode::kEnforce);
-    segment->header().control.heartbeat_ns.store(clock_ns(CLOCK_MONOTONIC));
-    for (int i = 0; i < 64; ++i) worker->poll(now);
-    for (uint16_t port = 1; port <= 60; ++port) {
-      probes.push_back(Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(999, port, kTcpSyn));
-      resets.push_back(
-          Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(port, 999, kTcpRst | kTcpAck));
-    }
-    for (size_t i = 0; i < 5; ++i) {
-      send(probes[i]);
-      send(resets[i], Side::kB);
-    }
-  }
-  WireStats& stats() { return segment->worker(0).stats.wire[0]; }
-  uint64_t dropped(Reason r) { return stats().dropped_packets[static_cast<unsigned>(r)].get(); }
-  void expect_balanced() {
-    uint64_t received = 0, out = 0;
-    for (const PortStats& p : stats().side) {
-      received += p.received_packets.get();
-      out += p.sent_packets.get();
-    }
-    for (const Counter& c : stats().dropped_packets) out += c.get();
-    EXPECT_EQ(received, out + stats().held_packets.get());
-  }
-  std::vector<RecordType> events() {
-    std::vector<RecordType> types;
-    segment->event_ring(0).pop(1000, [&](const uint8_t* bytes, uint32_t) {
-      types.push_back(reinterpret_cast<const RecordHeader*>(bytes)->type);
-    });
-    return types;
-  }
-
-  Settings settings;
-  std::optional<Segment> segment;
-  MemoryWire wire;
-  Published<LoadedRules> rules;
-  std::unique_ptr<Worker> worker;
-  std::vector<Frame> probes, resets;
-  TimeNs now = kNsPerSecond;
-};
-
-const Frame kSyn = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpSyn);
-const Frame kSynAck =
-    Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, 1000, kTcpSyn | kTcpAck, "", 9, 2);
-const Frame kEvil =
-    Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck, "GET /evil", 2, 10);
-const Frame kGood =
-    Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck, "GET /good", 2, 10);
-const char kDropEvil[] = "drop tcp any any -> any 80 (msg:\"evil\"; content:\"evil\"; sid:1;)\n";
+using namespace testing;
 
 TEST_F(WorkerTest, ADropRuleTakesThePacketAndTheRestOfItsFlow) {
   start(Mode::kEnforce, kDropEvil);
@@ -164,10 +49,6 @@ TEST_F(WorkerTest, ADropRuleTakesThePacketAndTheRestOfItsFlow) {
   EXPECT_EQ(std::count(types.begin(), types.end(), RecordType::kDrop), 3);
 }
 
-Frame piece(const char* text, uint32_t seq) {
-  return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck, text, seq, 10);
-}
-
 TEST_F(WorkerTest, AWireThatIsNotInspectedOnlyCarries) {
   settings.wire[0].uninspected = 1;
   start(Mode::kEnforce, kDropEvil);
@@ -176,103 +57,6 @@ TEST_F(WorkerTest, AWireThatIsNotInspectedOnlyCarries) {
   worker->publish_stats();
   EXPECT_EQ(segment->worker(0).stats.flows_created.get(), 0u);
   EXPECT_TRUE(events().empty());
-}
-
-TEST_F(WorkerTest, AContentIsFoundAcrossSegmentsAndToldOnce) {
-  start(Mode::kEnforce, "alert tcp any any -> any 80 (msg:\"evil\"; content:\"evil\"; sid:1;)\n");
-  const uint32_t at = 0xfffffffe;  // wraps inside
-  const Frame one = piece("xxe", at), two = piece("vi", at + 3), three = piece("l!", at + 5),
-              four = piece("more", at + 7);
-  const auto hits = [&] {
-    const auto types = events();
-    return std::count(types.begin(), types.end(), RecordType::kRuleHit);
-  };
-  for (const Frame* f : {&one, &two}) send(*f);
-  EXPECT_EQ(hits(), 0);
-  send(three);
-  EXPECT_EQ(hits(), 1);
-  send(four);
-  EXPECT_EQ(hits(), 0);
-}
-
-TEST_F(WorkerTest, TheSegmentThatEndsASplitContentIsDropped) {
-  start(Mode::kEnforce, kDropEvil);
-  const Frame one = piece("GET /e", 2), two = piece("vil", 8);
-  send(one);
-  wire.in[0].push_back(&two);
-  worker->poll(now += kNsPerMs);
-  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
-  EXPECT_EQ(wire.sent[0], 1u);
-}
-
-TEST_F(WorkerTest, WhatAGapPartsIsNotJoined) {
-  start(Mode::kEnforce, kDropEvil);
-  const Frame one = piece("GET /e", 2), gap = piece("vil", 9);
-  send(one);
-  send(gap);
-  EXPECT_EQ(dropped(Reason::kRuleDrop), 0u);
-}
-
-// In any order: the one that makes it readable is dropped, and nobody has read it yet.
-TEST_F(WorkerTest, TheSegmentThatFillsTheGapBeforeAContentIsDropped) {
-  start(Mode::kEnforce, kDropEvil);
-  const Frame first = piece("GET ", 2), gap = piece("/e", 6), rest = piece("v", 8),
-              last = piece("il HTTP", 9);
-  for (const Frame* f : {&first, &last, &rest}) send(*f);
-  EXPECT_EQ(dropped(Reason::kRuleDrop), 0u);
-  send(gap);
-  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
-  send(gap);
-  EXPECT_EQ(dropped(Reason::kRuleDrop), 2u) << "and the rest of its flow";
-  EXPECT_EQ(wire.sent[0], 3u);
-}
-
-// What comes first counts, so no receiver can prefer what comes second.
-TEST_F(WorkerTest, AContradictingSegmentIsRefused) {
-  start(Mode::kEnforce, kDropEvil);
-  const Frame good = piece("GET /e", 2), other = piece("OOPS", 4), more = piece("vil", 8);
-  send(kSyn);
-  send(good);
-  send(other);
-  EXPECT_EQ(dropped(Reason::kStreamConflict), 1u);
-  send(good);
-  EXPECT_EQ(wire.sent[0], 3u) << "the same again harms nobody";
-  send(more);
-  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
-  send(more);
-  worker->publish_stats();
-  EXPECT_EQ(segment->worker(0).stats.stream_conflicts.get(), 1u);
-  EXPECT_EQ(segment->worker(0).stats.streams_held.get(), 0u) << "the flow is settled";
-}
-
-// A reset that its receiver does not act on does not make room for a connection that is none.
-TEST_F(WorkerTest, AResetOutOfPlaceChangesNothing) {
-  start(Mode::kEnforce, kDropEvil);
-  const auto from_client = [](uint8_t flags, const char* text, uint32_t seq) {
-    return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, flags, text, seq, 10);
-  };
-  send(kSyn);
-  send(kSynAck, Side::kB);
-  send(from_client(kTcpAck, "GET /e", 2));
-  send(from_client(kTcpRst, "", 77'777));
-  send(from_client(kTcpSyn, "", 500'000'000));
-  send(from_client(kTcpAck, "vil", 8));
-  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
-}
-
-// Past the memory for it the wire's policy counts.
-TEST_F(WorkerTest, NoRoomForSegmentsFollowsTheWiresPolicy) {
-  for (const FailPolicy policy : {FailPolicy::kOpen, FailPolicy::kClosed}) {
-    settings.wire[0].fail[static_cast<unsigned>(FailCause::kStreamMemoryFull)] = policy;
-    wire.sent[0] = 0;
-    start(Mode::kEnforce, kDropEvil);
-    send(kSyn);
-    send(kSynAck, Side::kB);
-    send(piece("too far", 2 + (256 << 10)));
-    const bool closed = policy == FailPolicy::kClosed;
-    EXPECT_EQ(dropped(Reason::kFailStreamMemoryFull), closed ? 1u : 0u);
-    EXPECT_EQ(wire.sent[0], closed ? 1u : 2u);
-  }
 }
 
 TEST_F(WorkerTest, SimulateCountsAndTapDoesNot) {

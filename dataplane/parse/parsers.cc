@@ -2,12 +2,16 @@
 #include "dataplane/parse/parsers.h"
 
 #include "dataplane/parse/dns.h"
+#include "dataplane/parse/quic.h"
+#include "dataplane/parse/tls.h"
 
 namespace weir::parse {
 
 namespace {
 
 constexpr Parser kParsers[] = {
+    parser_of<TlsParser>(),
+    parser_of<QuicParser>(),
     parser_of<DnsParser>(),
 };
 static_assert(std::size(kParsers) <= kParsersMax);

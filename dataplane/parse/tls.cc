@@ -165,7 +165,7 @@ Step TlsParser::record(Bytes b, Lane& lane, bool from_client, Output& out) noexc
   const size_t whole = kRecordHead + length;
   switch (b[0]) {
     case kChangeCipher:
-      lane.encrypted = true;
+      lane.encrypted = version_ != kTls13;  // there it says nothing: RFC 8446 appendix D.4
       break;
     case kAlert:
       return alert(b, length, lane, out);
@@ -342,6 +342,7 @@ void TlsParser::server_hello(const Hello& h) noexcept {
   if (server_hello_) return;
   version_ = h.chosen;
   server_hello_ = !h.retry;
+  if (h.retry) lanes_[0].encrypted = false;  // early data is refused, a hello comes again
   write_ja3s(facts_, h, Fact::kTlsJa3s, Fact::kTlsJa3sText);
   write_alpns(facts_, h, Fact::kTlsServerAlpn);
   char room[24];

@@ -173,6 +173,11 @@ Step TlsParser::record(Bytes b, Lane& lane, bool from_client, Output& out) noexc
       if (server_hello_) lane.encrypted = true;  // else early data
       break;
     case kHandshake:
+      if (lane.encrypted && from_client && !server_hello_ && length > 40) {
+        // A second hello, where the server is not seen to ask for it?
+        if (b.size() < 11) return Step::need(11);
+        lane.encrypted = b[5] != kClientHello || b[6] != 0 || !is_version(b[9], b[10]);
+      }
       if (lane.encrypted || length == 0) break;
       lane.record_left = length;
       return handshake(b, kRecordHead, lane, from_client, out);

@@ -2,6 +2,7 @@
 #include "control/operate/fact_text.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "dataplane/base/ip_address.h"
 
@@ -24,8 +25,13 @@ std::string hex_text(std::span<const uint8_t> bytes, std::string_view between) {
   return text;
 }
 
+// Of any year: certificates are good until 9999.
 std::string time_text(int64_t unix_seconds) {
-  return timestamp_text(unix_seconds * 1'000'000'000).substr(0, 19);
+  const time_t seconds = unix_seconds;
+  tm parts{};
+  if (gmtime_r(&seconds, &parts) == nullptr) return {};
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts)};
 }
 
 // The objects and lists that are open below the event's object.

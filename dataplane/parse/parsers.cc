@@ -7,6 +7,8 @@
 #include "dataplane/parse/mqtt.h"
 #include "dataplane/parse/sip.h"
 #include "dataplane/parse/sql.h"
+#include "dataplane/parse/quic.h"
+#include "dataplane/parse/tls.h"
 
 namespace weir::parse {
 
@@ -19,6 +21,9 @@ constexpr Parser kParsers[] = {
     parser_of<SipParser>(),    parser_of<MysqlParser>(), parser_of<PgsqlParser>(),
     parser_of<MssqlParser>(),  parser_of<MqttParser>(),  parser_of<ModbusParser>(),
     parser_of<Dnp3Parser>(),
+    parser_of<TlsParser>(),
+    parser_of<QuicParser>(),
+    parser_of<DnsParser>(),
 };
 // clang-format on
 static_assert(std::size(kParsers) <= kParsersMax);

@@ -47,6 +47,7 @@ LIBRARIES = {
     'hs/hs_common.h': ['dataplane/match', 'rules/compile'],
     'hs': ['rules/compile'],
     'ndpi': ['dataplane/classify'],
+    'openssl/': ['dataplane/parse', 'control', 'appliance'],
     'pcre2.h': ['dataplane/match', 'rules/compile'],
     'yaml-cpp/': ['control/operate', 'appliance'],
     'sqlite3.h': ['control/operate', 'appliance'],

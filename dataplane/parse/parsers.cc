@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/parsers.h"
 
+#include "dataplane/parse/dcerpc.h"
 #include "dataplane/parse/dns.h"
+#include "dataplane/parse/smb.h"
 
 namespace weir::parse {
 
 namespace {
 
 constexpr Parser kParsers[] = {
+    parser_of<SmbParser>(),
+    parser_of<DcerpcParser>(),
     parser_of<DnsParser>(),
 };
 static_assert(std::size(kParsers) <= kParsersMax);

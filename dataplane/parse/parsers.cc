@@ -9,6 +9,9 @@
 #include "dataplane/parse/sql.h"
 #include "dataplane/parse/quic.h"
 #include "dataplane/parse/tls.h"
+#include "dataplane/parse/dcerpc.h"
+#include "dataplane/parse/dns.h"
+#include "dataplane/parse/smb.h"
 
 namespace weir::parse {
 
@@ -23,6 +26,8 @@ constexpr Parser kParsers[] = {
     parser_of<Dnp3Parser>(),
     parser_of<TlsParser>(),
     parser_of<QuicParser>(),
+    parser_of<SmbParser>(),
+    parser_of<DcerpcParser>(),
     parser_of<DnsParser>(),
 };
 // clang-format on

@@ -2,6 +2,8 @@
 #include "dataplane/parse/parsers.h"
 
 #include "dataplane/parse/dns.h"
+#include "dataplane/parse/krb5.h"
+#include "dataplane/parse/ldap.h"
 
 namespace weir::parse {
 
@@ -9,6 +11,8 @@ namespace {
 
 constexpr Parser kParsers[] = {
     parser_of<DnsParser>(),
+    parser_of<Krb5Parser>(),
+    parser_of<LdapParser>(),
 };
 static_assert(std::size(kParsers) <= kParsersMax);
 

@@ -14,7 +14,6 @@ constexpr uint64_t kMessageMax = 64u << 20;
 constexpr size_t kClipBytes = 4096, kPeekBytes = 64;
 constexpr unsigned kEntriesTold = 4, kAttributesMax = 32, kEntryAttributesMax = 16,
                    kChangesMax = 16;
-constexpr size_t kNameMax = 512, kAttributeNameMax = 64;
 constexpr std::string_view kInvalid = "invalid_data";
 constexpr std::string_view kStartTls = "1.3.6.1.4.1.1466.20037";
 
@@ -117,91 +116,10 @@ Asn1Read read_start(Bytes bytes, uint64_t& whole, uint32_t& id, uint16_t& operat
   return inner.whole_bytes() + 2 + digits <= head.body_bytes ? Asn1Read::kGood : Asn1Read::kBad;
 }
 
-int64_t integer(Asn1& fields, uint16_t tag = kAsn1Integer) noexcept {
-  int64_t value = 0;
-  read_asn1_integer(fields.body(tag), value);
-  return value;
-}
-
-void write_search(Asn1 fields, FactWriter& facts) noexcept {
-  facts.text(Fact::kLdapSearchBase, fields.body(kAsn1OctetString), kNameMax);
-  const auto number = [&](Fact fact, uint16_t tag) {
-    facts.number(fact, static_cast<uint64_t>(integer(fields, tag)));
-  };
-  number(Fact::kLdapSearchScope, kAsn1Enumerated);
-  number(Fact::kLdapSearchDeref, kAsn1Enumerated);
-  number(Fact::kLdapSearchSizeLimit, kAsn1Integer);
-  number(Fact::kLdapSearchTimeLimit, kAsn1Integer);
-  const Bytes types_only = fields.body(kAsn1Boolean);
-  facts.flag(Fact::kLdapSearchTypesOnly, !types_only.empty() && types_only[0] != 0);
-  Element filter;
-  if (!fields.next(filter)) return;
-  if (filter.tag == 0x87) {
-    facts.text(Fact::kLdapSearchFilterType, std::string_view("present"));
-    facts.text(Fact::kLdapSearchFilterValue, filter.body, kNameMax);
-  }
-  LdapText text;
-  write_filter(filter, text);
-  facts.text(Fact::kLdapSearchFilterText, text.bytes());
-  Asn1 attributes = fields.inside(kAsn1Sequence);
-  Element name;
-  for (unsigned i = 0; i < kAttributesMax && attributes.next(name); ++i) {
-    facts.text(Fact::kLdapSearchAttributes, name.body, kAttributeNameMax);
-  }
-}
-
-void write_modify(Asn1 fields, FactWriter& facts) noexcept {
-  constexpr std::string_view kNames[] = {"add", "delete", "replace", "increment"};
-  facts.text(Fact::kLdapModifyObject, fields.body(kAsn1OctetString), kNameMax);
-  Asn1 changes = fields.inside(kAsn1Sequence);
-  Element change;
-  for (unsigned i = 0; i < kChangesMax && changes.next(change); ++i) {
-    Asn1 parts(change.body, fields.past());
-    const auto operation = static_cast<uint64_t>(integer(parts, kAsn1Enumerated));
-    facts.item(Fact::kLdapModifyChange);
-    facts.text(Fact::kLdapModifyOperation,
-               operation < std::size(kNames) ? kNames[operation] : std::string_view("unknown"));
-    facts.text(Fact::kLdapModifyType, parts.inside(kAsn1Sequence).body(kAsn1OctetString),
-               kAttributeNameMax);
-  }
-}
-
-void write_add(Asn1 fields, FactWriter& facts) noexcept {
-  facts.text(Fact::kLdapAddEntry, fields.body(kAsn1OctetString), kNameMax);
-  Asn1 attributes = fields.inside(kAsn1Sequence);
-  Element attribute;
-  for (unsigned i = 0; i < kAttributesMax && attributes.next(attribute); ++i) {
-    facts.item(Fact::kLdapAddAttribute);
-    facts.text(Fact::kLdapAddAttributeName,
-               Asn1(attribute.body, fields.past()).body(kAsn1OctetString), kAttributeNameMax);
-  }
-}
-
-void write_mod_dn(Asn1 fields, FactWriter& facts) noexcept {
-  facts.text(Fact::kLdapModDnEntry, fields.body(kAsn1OctetString), kNameMax);
-  facts.text(Fact::kLdapModDnNewRdn, fields.body(kAsn1OctetString), kNameMax);
-  const Bytes old = fields.body(kAsn1Boolean);
-  facts.flag(Fact::kLdapModDnDeleteOld, !old.empty() && old[0] != 0);
-  Element superior;
-  if (fields.take(0x80, superior)) {
-    facts.text(Fact::kLdapModDnNewSuperior, superior.body, kNameMax);
-  }
-}
-
-void write_compare(Asn1 fields, FactWriter& facts) noexcept {
-  facts.text(Fact::kLdapCompareEntry, fields.body(kAsn1OctetString), kNameMax);
-  Asn1 assertion = fields.inside(kAsn1Sequence);
-  const Bytes type = assertion.body(kAsn1OctetString);
-  facts.text(Fact::kLdapCompareType, type, kAttributeNameMax);
-  if (!equal_ignoring_case(type, "userPassword")) {
-    facts.text(Fact::kLdapCompareValue, assertion.body(kAsn1OctetString), kNameMax);
-  }
-}
-
 // LDAPResult, RFC 4511 section 4.1.9. Returns the code.
 int64_t write_result(Asn1& fields, Fact code_fact, FactWriter& facts,
                      std::string_view& name) noexcept {
-  const int64_t code = integer(fields, kAsn1Enumerated);
+  const int64_t code = ldap_integer(fields, kAsn1Enumerated);
   name = ldap_result_name(code);
   char digits[24];
   if (name.empty()) {
@@ -210,8 +128,8 @@ int64_t write_result(Asn1& fields, Fact code_fact, FactWriter& facts,
   } else {
     facts.text(code_fact, name);
   }
-  facts.text(after(code_fact, 1), fields.body(kAsn1OctetString), kNameMax);
-  facts.text(after(code_fact, 2), fields.body(kAsn1OctetString), kNameMax);
+  facts.text(after(code_fact, 1), fields.body(kAsn1OctetString), kLdapNameMax);
+  facts.text(after(code_fact, 2), fields.body(kAsn1OctetString), kLdapNameMax);
   return code;
 }
 
@@ -353,26 +271,26 @@ void LdapParser::request(const Message& m, Output& out) noexcept {
       bind_request(fields, m.id, facts, out);
       break;
     case kSearchRequest:
-      write_search(fields, facts);
+      write_ldap_search(fields, facts);
       break;
     case kModifyRequest:
-      write_modify(fields, facts);
+      write_ldap_modify(fields, facts);
       break;
     case kAddRequest:
-      write_add(fields, facts);
+      write_ldap_add(fields, facts);
       break;
     case kDelRequest:
-      facts.text(Fact::kLdapDelDn, m.operation.body, kNameMax);
+      facts.text(Fact::kLdapDelDn, m.operation.body, kLdapNameMax);
       break;
     case kModDnRequest:
-      write_mod_dn(fields, facts);
+      write_ldap_mod_dn(fields, facts);
       break;
     case kCompareRequest:
-      write_compare(fields, facts);
+      write_ldap_compare(fields, facts);
       break;
     case kExtendedRequest: {
       const Bytes name = fields.body(0x80);
-      facts.text(Fact::kLdapExtendedName, name, kNameMax);
+      facts.text(Fact::kLdapExtendedName, name, kLdapNameMax);
       starts_tls = as_text(name) == kStartTls;
       break;
     }
@@ -399,9 +317,9 @@ void LdapParser::bind_request(Asn1 fields, uint32_t id, FactWriter& facts, Outpu
   constexpr uint16_t kSimple = 0x80, kSasl = 0xa3;
   const bool goes_on = bind_.sasl && id != bind_.id;
   bind_.id = id;
-  facts.number(Fact::kLdapBindVersion, static_cast<uint64_t>(integer(fields)));
+  facts.number(Fact::kLdapBindVersion, static_cast<uint64_t>(ldap_integer(fields)));
   const Bytes name = fields.body(kAsn1OctetString);
-  facts.text(Fact::kLdapBindName, name, kNameMax);
+  facts.text(Fact::kLdapBindName, name, kLdapNameMax);
   Element choice;
   if (!fields.next(choice)) return;
   if (!goes_on) {
@@ -483,7 +401,7 @@ bool LdapParser::answer(const Message& m, Output& out) noexcept {
   Element e;
   if (m.operation.tag == kExtendedResponse) {
     while (fields.next(e)) {
-      if (e.tag == 0x8a) facts.text(Fact::kLdapExtendedResponseName, e.body, kNameMax);
+      if (e.tag == 0x8a) facts.text(Fact::kLdapExtendedResponseName, e.body, kLdapNameMax);
     }
   }
   if (m.operation.tag == kBindResponse) bind_answer(m, facts);
@@ -554,7 +472,7 @@ void LdapParser::middle_answer(const Message& m, Waiting& w) noexcept {
     for (unsigned i = 0; i < kEntryAttributesMax && attributes.next(e); ++i) {
       facts.item(Fact::kLdapEntryAttribute);
       facts.text(Fact::kLdapEntryAttributeType, Asn1(e.body, m.past).body(kAsn1OctetString),
-                 kAttributeNameMax);
+                 kLdapAttributeNameMax);
     }
   } else if (m.operation.tag == kIntermediate && fields.take(0x80, e)) {
     facts.text(Fact::kLdapIntermediateName, e.body, 256);

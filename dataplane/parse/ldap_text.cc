@@ -8,6 +8,7 @@ namespace {
 constexpr unsigned kDepthMax = 24;
 constexpr unsigned kTermsMax = 512;
 constexpr unsigned kPartsMax = 32;
+constexpr unsigned kAttributesMax = 32, kChangesMax = 16;
 
 // RFC 4515 section 3.
 void add_value(Bytes value, LdapText& to) noexcept {
@@ -121,6 +122,87 @@ bool write_filter(const Element& filter, LdapText& to) noexcept {
     to.add(")");
   }
   return false;
+}
+
+int64_t ldap_integer(Asn1& fields, uint16_t tag) noexcept {
+  int64_t value = 0;
+  read_asn1_integer(fields.body(tag), value);
+  return value;
+}
+
+void write_ldap_search(Asn1 fields, FactWriter& facts) noexcept {
+  facts.text(Fact::kLdapSearchBase, fields.body(kAsn1OctetString), kLdapNameMax);
+  const auto number = [&](Fact fact, uint16_t tag) {
+    facts.number(fact, static_cast<uint64_t>(ldap_integer(fields, tag)));
+  };
+  number(Fact::kLdapSearchScope, kAsn1Enumerated);
+  number(Fact::kLdapSearchDeref, kAsn1Enumerated);
+  number(Fact::kLdapSearchSizeLimit, kAsn1Integer);
+  number(Fact::kLdapSearchTimeLimit, kAsn1Integer);
+  const Bytes types_only = fields.body(kAsn1Boolean);
+  facts.flag(Fact::kLdapSearchTypesOnly, !types_only.empty() && types_only[0] != 0);
+  Element filter;
+  if (!fields.next(filter)) return;
+  if (filter.tag == 0x87) {
+    facts.text(Fact::kLdapSearchFilterType, std::string_view("present"));
+    facts.text(Fact::kLdapSearchFilterValue, filter.body, kLdapNameMax);
+  }
+  LdapText text;
+  write_filter(filter, text);
+  facts.text(Fact::kLdapSearchFilterText, text.bytes());
+  Asn1 attributes = fields.inside(kAsn1Sequence);
+  Element name;
+  for (unsigned i = 0; i < kAttributesMax && attributes.next(name); ++i) {
+    facts.text(Fact::kLdapSearchAttributes, name.body, kLdapAttributeNameMax);
+  }
+}
+
+void write_ldap_modify(Asn1 fields, FactWriter& facts) noexcept {
+  constexpr std::string_view kNames[] = {"add", "delete", "replace", "increment"};
+  facts.text(Fact::kLdapModifyObject, fields.body(kAsn1OctetString), kLdapNameMax);
+  Asn1 changes = fields.inside(kAsn1Sequence);
+  Element change;
+  for (unsigned i = 0; i < kChangesMax && changes.next(change); ++i) {
+    Asn1 parts(change.body, fields.past());
+    const auto operation = static_cast<uint64_t>(ldap_integer(parts, kAsn1Enumerated));
+    facts.item(Fact::kLdapModifyChange);
+    facts.text(Fact::kLdapModifyOperation,
+               operation < std::size(kNames) ? kNames[operation] : std::string_view("unknown"));
+    facts.text(Fact::kLdapModifyType, parts.inside(kAsn1Sequence).body(kAsn1OctetString),
+               kLdapAttributeNameMax);
+  }
+}
+
+void write_ldap_add(Asn1 fields, FactWriter& facts) noexcept {
+  facts.text(Fact::kLdapAddEntry, fields.body(kAsn1OctetString), kLdapNameMax);
+  Asn1 attributes = fields.inside(kAsn1Sequence);
+  Element attribute;
+  for (unsigned i = 0; i < kAttributesMax && attributes.next(attribute); ++i) {
+    facts.item(Fact::kLdapAddAttribute);
+    facts.text(Fact::kLdapAddAttributeName,
+               Asn1(attribute.body, fields.past()).body(kAsn1OctetString), kLdapAttributeNameMax);
+  }
+}
+
+void write_ldap_mod_dn(Asn1 fields, FactWriter& facts) noexcept {
+  facts.text(Fact::kLdapModDnEntry, fields.body(kAsn1OctetString), kLdapNameMax);
+  facts.text(Fact::kLdapModDnNewRdn, fields.body(kAsn1OctetString), kLdapNameMax);
+  const Bytes old = fields.body(kAsn1Boolean);
+  facts.flag(Fact::kLdapModDnDeleteOld, !old.empty() && old[0] != 0);
+  Element superior;
+  if (fields.take(0x80, superior)) {
+    facts.text(Fact::kLdapModDnNewSuperior, superior.body, kLdapNameMax);
+  }
+}
+
+void write_ldap_compare(Asn1 fields, FactWriter& facts) noexcept {
+  facts.text(Fact::kLdapCompareEntry, fields.body(kAsn1OctetString), kLdapNameMax);
+  Asn1 assertion = fields.inside(kAsn1Sequence);
+  const Bytes type = assertion.body(kAsn1OctetString);
+  facts.text(Fact::kLdapCompareType, type, kLdapAttributeNameMax);
+  if (!equal_ignoring_case(type, "userPassword")) {
+    facts.text(Fact::kLdapCompareValue, assertion.body(kAsn1OctetString), kLdapNameMax);
+  }
 }
 
 std::string_view ldap_result_name(int64_t code) noexcept {

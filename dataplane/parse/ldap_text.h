@@ -26,6 +26,16 @@ struct LdapText {
 // is none; what was read until then is there.
 bool write_filter(const Element& filter, LdapText& to) noexcept;
 
+constexpr size_t kLdapNameMax = 512, kLdapAttributeNameMax = 64;
+int64_t ldap_integer(Asn1& fields, uint16_t tag = kAsn1Integer) noexcept;  // 0: it is none
+
+// What a request says (RFC 4511 sections 4.5 to 4.10), without values.
+void write_ldap_search(Asn1 fields, FactWriter& facts) noexcept;
+void write_ldap_modify(Asn1 fields, FactWriter& facts) noexcept;
+void write_ldap_add(Asn1 fields, FactWriter& facts) noexcept;
+void write_ldap_mod_dn(Asn1 fields, FactWriter& facts) noexcept;
+void write_ldap_compare(Asn1 fields, FactWriter& facts) noexcept;
+
 // "invalid_credentials"; empty: it has no name.
 std::string_view ldap_result_name(int64_t code) noexcept;
 

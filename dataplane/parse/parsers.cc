@@ -4,6 +4,8 @@
 #include "dataplane/parse/dns.h"
 #include "dataplane/parse/krb5.h"
 #include "dataplane/parse/ldap.h"
+#include "dataplane/parse/rdp.h"
+#include "dataplane/parse/rfb.h"
 
 namespace weir::parse {
 
@@ -13,6 +15,8 @@ constexpr Parser kParsers[] = {
     parser_of<DnsParser>(),
     parser_of<Krb5Parser>(),
     parser_of<LdapParser>(),
+    parser_of<RdpParser>(),
+    parser_of<RfbParser>(),
 };
 static_assert(std::size(kParsers) <= kParsersMax);
 

@@ -12,6 +12,10 @@
 #include "dataplane/parse/dcerpc.h"
 #include "dataplane/parse/dns.h"
 #include "dataplane/parse/smb.h"
+#include "dataplane/parse/krb5.h"
+#include "dataplane/parse/ldap.h"
+#include "dataplane/parse/rdp.h"
+#include "dataplane/parse/rfb.h"
 
 namespace weir::parse {
 
@@ -29,6 +33,10 @@ constexpr Parser kParsers[] = {
     parser_of<SmbParser>(),
     parser_of<DcerpcParser>(),
     parser_of<DnsParser>(),
+    parser_of<Krb5Parser>(),
+    parser_of<LdapParser>(),
+    parser_of<RdpParser>(),
+    parser_of<RfbParser>(),
 };
 // clang-format on
 static_assert(std::size(kParsers) <= kParsersMax);

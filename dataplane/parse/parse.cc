@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint32_t kNoBuffer = 0xffffffff;
 constexpr size_t kProbeBytesMax = 2048;  // both ways: who is not known by then stays unknown
+constexpr size_t kProbeBytesMin = 512;   // ... and not before, however small its packets are
 constexpr unsigned kProbeTriesMax = 16;  // packets
 constexpr unsigned kProbeDatagramsMax = 4;
 constexpr unsigned kEvictLook = 64;
@@ -275,8 +276,11 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
     if (answer.likelihood == Likelihood::kCertain) found = i;
   }
   if (found == kNoParser) {
-    const bool enough = ++s.tries >= (a.datagram ? kProbeDatagramsMax : kProbeTriesMax) ||
-                        s.pending[0].held + s.pending[1].held + bytes.size() > kProbeBytesMax;
+    const size_t known = s.pending[0].held + s.pending[1].held + bytes.size();
+    if (s.tries != UINT8_MAX) ++s.tries;
+    const bool enough = (a.datagram ? s.tries >= kProbeDatagramsMax
+                                    : s.tries >= kProbeTriesMax && known >= kProbeBytesMin) ||
+                        known > kProbeBytesMax;
     if (s.candidates == 0 || enough) {
       settle(f);
     } else if (!a.datagram && p.held == 0 && !keep(s, direction, bytes)) {

@@ -2,6 +2,8 @@
 #include "dataplane/parse/parsers.h"
 
 #include "dataplane/parse/dns.h"
+#include "dataplane/parse/ftp.h"
+#include "dataplane/parse/ssh.h"
 
 namespace weir::parse {
 
@@ -9,6 +11,8 @@ namespace {
 
 constexpr Parser kParsers[] = {
     parser_of<DnsParser>(),
+    parser_of<SshParser>(),
+    parser_of<FtpParser>(),
 };
 static_assert(std::size(kParsers) <= kParsersMax);
 

@@ -6,11 +6,13 @@ Each id of the baseline must come out for a flow between the same two addresses,
 import gzip
 import ipaddress
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'support'))
+import corpus  # noqa: E402
+import eve  # noqa: E402
 
 
 def pair(a, b):
@@ -18,19 +20,13 @@ def pair(a, b):
 
 
 def main():
-    corpus = os.environ.get('WEIR_CORPUS')
-    if not corpus:
-        print('WEIR_CORPUS is not set: no baseline to compare with')
-        sys.exit(77)
-    folder = pathlib.Path(corpus) / 'community-id'
+    folder = corpus.folder('community-id')
     wanted = {(entry['communityid'], pair(entry['saddr'], entry['daddr']))
               for entry in json.loads((folder / 'baseline/baseline_deflt.json').read_text())}
     with tempfile.TemporaryDirectory() as out:
         capture = pathlib.Path(out) / 'combined.pcap'
         capture.write_bytes(gzip.decompress((folder / 'pcaps/combined.pcap.gz').read_bytes()))
-        subprocess.run([sys.argv[1], 'replay', capture, '--mode', 'tap', '--out', out], check=True, timeout=120,
-                       stdout=subprocess.DEVNULL)
-        records = [json.loads(line) for line in (pathlib.Path(out) / 'eve.json').read_text().splitlines()]
+        records = eve.replay(sys.argv[1], capture).rows
     got = {(r['community_id'], pair(r['src_ip'], r['dest_ip'])) for r in records if r['event_type'] == 'flow'}
     for what, ids in (('not computed', wanted - got), ('not in the baseline', got - wanted)):
         for name, ends in sorted(ids, key=str):

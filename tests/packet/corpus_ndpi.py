@@ -7,15 +7,14 @@ of each TCP and UDP flow, each way, equal the oracle's; the application's name e
 ndpiReader never times a flow out in a capture, so our records of one 5-tuple and VLAN are added up first, and the
 first of them names the application. What differs for a reason is in EXPLAINED, with the reason."""
 import collections
-import concurrent.futures
-import json
-import os
 import pathlib
 import re
 import socket
-import subprocess
 import sys
-import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / 'support'))
+import corpus  # noqa: E402
+import eve  # noqa: E402
 
 # capture -> why its flows cannot equal the oracle's. They are compared all the same, and told.
 EXPLAINED = {
@@ -69,10 +68,9 @@ def oracle(path):
     return flows
 
 
-def ours(path):
+def ours(rows):
     flows = {}
-    for line in path.read_text().splitlines():
-        record = json.loads(line)
+    for record in rows:
         if record['event_type'] != 'flow' or record['proto'] not in ('TCP', 'UDP'):
             continue
         a = address(record['src_ip']), record['src_port']
@@ -94,19 +92,16 @@ def shown(key):
 
 def compare(weir, capture, result):
     """(faults, flows, [(flow, our name, its name)])"""
-    with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder)
-        words = [weir, 'replay', capture, '--mode', 'tap', '--json', '--out', out, '--write', out / 'left']
-        done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            return [f'exit code {done.returncode}: {done.stderr.strip()[-200:]}'], 0, []
-        summary = json.loads(done.stdout)
-        faults = []
-        if summary['received'] != summary['sent'] + sum(summary['dropped'].values()) + summary['held']:
-            faults.append(f'accounting: {summary}')
-        if (out / 'left').read_bytes() != capture.read_bytes():
-            faults.append('what was written is not what was read')
-        mine = ours(out / 'eve.json')
+    try:
+        done = eve.replay(weir, capture, keep=True)
+    except (eve.Refused, eve.Crashed) as refused:
+        return [str(refused)], 0, []
+    faults, summary = [], done.summary
+    if summary['received'] != summary['sent'] + sum(summary['dropped'].values()) + summary['held']:
+        faults.append(f'accounting: {summary}')
+    if done.left != capture.read_bytes():
+        faults.append('what was written is not what was read')
+    mine = ours(done.rows)
     theirs = oracle(result)
     for key in sorted(theirs.keys() | mine.keys(), key=shown):
         if key not in mine or key not in theirs:
@@ -122,27 +117,22 @@ def compare(weir, capture, result):
 
 
 def main():
-    corpus = os.environ.get('WEIR_CORPUS')
-    if not corpus:
-        print('WEIR_CORPUS is not set: no captures to compare with')
-        sys.exit(77)
-    folder = pathlib.Path(corpus) / 'ndpi-4.2'
+    folder = corpus.folder('ndpi-4.2')
     captures = sorted((folder / 'pcap').iterdir())
     if len(sys.argv) > 2:
         captures = [c for c in captures if c.name in sys.argv[2:]]
     wrong = explained = flows = 0
     names = []
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = pool.map(lambda c: compare(sys.argv[1], c, folder / 'result' / f'{c.name}.out'), captures)
-        for capture, (faults, count, labels) in zip(captures, results):
-            flows += count
-            names += [(capture.name, *label) for label in labels]
-            reason = EXPLAINED.get(capture.name)
-            explained += bool(faults and reason)
-            wrong += bool(faults and not reason)
-            for fault in faults[:8]:
-                print(f'{"explained" if reason else "DIFFERS"}  {capture.name}: {fault}'
-                      + (f' ({reason})' if reason else ''))
+    results = corpus.in_parallel(lambda c: compare(sys.argv[1], c, folder / 'result' / f'{c.name}.out'), captures)
+    for capture, (faults, count, labels) in zip(captures, results):
+        flows += count
+        names += [(capture.name, *label) for label in labels]
+        reason = EXPLAINED.get(capture.name)
+        explained += bool(faults and reason)
+        wrong += bool(faults and not reason)
+        for fault in faults[:8]:
+            print(f'{"explained" if reason else "DIFFERS"}  {capture.name}: {fault}'
+                  + (f' ({reason})' if reason else ''))
     differ = [n for n in names if n[2] != n[3]]
     for capture, flow, mine, theirs in differ:
         print(f'name     {capture}: {flow}: we say {mine}, the oracle {theirs}')

@@ -112,9 +112,12 @@ def write_pcap(path, frames, start=1_700_000_000.0, step=0.001, link=1):
 
 
 def read_pcap(path):
-    """[(time, frame)] of a classic pcap file, either byte order, micro- or nanoseconds."""
     with open(path, 'rb') as f:
-        data = f.read()
+        return frames_of(f.read())
+
+
+def frames_of(data):
+    """[(time, frame)] of a classic pcap file, either byte order, micro- or nanoseconds."""
     order = '<' if data[:4] in (b'\xd4\xc3\xb2\xa1', b'\x4d\x3c\xb2\xa1') else '>'
     fraction = 1e-9 if data[:4] in (b'\x4d\x3c\xb2\xa1', b'\xa1\xb2\x3c\x4d') else 1e-6
     frames, at = [], 24

@@ -3,7 +3,11 @@
 
 #include "dataplane/parse/dns.h"
 #include "dataplane/parse/ftp.h"
+#include "dataplane/parse/imap.h"
+#include "dataplane/parse/pop3.h"
+#include "dataplane/parse/smtp.h"
 #include "dataplane/parse/ssh.h"
+#include "dataplane/parse/telnet.h"
 
 namespace weir::parse {
 
@@ -13,6 +17,10 @@ constexpr Parser kParsers[] = {
     parser_of<DnsParser>(),
     parser_of<SshParser>(),
     parser_of<FtpParser>(),
+    parser_of<SmtpParser>(),
+    parser_of<ImapParser>(),
+    parser_of<Pop3Parser>(),
+    parser_of<TelnetParser>(),
 };
 static_assert(std::size(kParsers) <= kParsersMax);
 

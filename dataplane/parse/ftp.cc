@@ -60,6 +60,7 @@ Probe of_greeting(const ProbeInput& in) noexcept {
   if (line.empty()) line = in.bytes;
   if (!is_printable(line)) return kNotMine;
   if (has_ignoring_case(line, "SMTP")) return kNotMine;
+  if (has_ignoring_case(in.bytes, "\n331 ")) return kMineFromServer;  // it asks for a password
   if (has_ignoring_case(line, "FTP") || in.has_port(kFtpPort)) return kMineFromServer;
   return kPerhaps;
 }

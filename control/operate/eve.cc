@@ -226,6 +226,7 @@ std::string_view EveLines::evidence(const Evidence& e) {
   json_.open(name);
   const bool cut = facts_.write(json_, e);
   json_.close();
+  facts_.write_beside(json_);
   if (e.repeats > 1) json_.field("count", e.repeats);
   if (cut) json_.field("cut", true);
   return finish();

@@ -159,6 +159,23 @@ FactText::FactText() : rank_(kFacts) {
   }
 }
 
+void FactText::write_some(JsonText& json, bool beside) const {
+  Path path(json);
+  for (const Placed& p : placed_) {
+    const FactInfo& info = fact_info(p.value.fact);
+    if (info.path.starts_with('/') != beside) continue;
+    const bool item = info.type == FactType::kItem;
+    const std::string_view key = path.go(info.path.substr(beside ? 1 : 0), item);
+    if (item) continue;
+    write_value(json, key, info.type, p.value);
+  }
+  path.finish();
+}
+
+void FactText::write_beside(JsonText& json) const {
+  write_some(json, true);
+}
+
 bool FactText::write(JsonText& json, const Evidence& e) {
   placed_.clear();
   bool cut = e.overflow;
@@ -168,15 +185,7 @@ bool FactText::write(JsonText& json, const Evidence& e) {
   });
   std::stable_sort(placed_.begin(), placed_.end(),
                    [](const Placed& a, const Placed& b) { return a.rank < b.rank; });
-  Path path(json);
-  for (const Placed& p : placed_) {
-    const FactInfo& info = fact_info(p.value.fact);
-    const bool item = info.type == FactType::kItem;
-    const std::string_view key = path.go(info.path, item);
-    if (item) continue;
-    write_value(json, key, info.type, p.value);
-  }
-  path.finish();
+  write_some(json, false);
   return cut;
 }
 

@@ -16,8 +16,11 @@ class FactText {
   FactText();
   // Writes them into the object that is open. Returns whether a text was cut or facts left out.
   bool write(JsonText& json, const Evidence& e);
+  // Those of the same event whose path begins with /: they stand beside its object.
+  void write_beside(JsonText& json) const;
 
  private:
+  void write_some(JsonText& json, bool beside) const;
   struct Placed {
     uint32_t rank;  // facts of one list share that of its first
     FactValue value;

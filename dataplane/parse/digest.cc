@@ -33,6 +33,12 @@ Md5Digest Md5::finish() noexcept {
   return digest;
 }
 
+Md5Digest md5_of(Bytes bytes) noexcept {
+  Md5 sum;
+  sum.add(bytes);
+  return sum.finish();
+}
+
 Sha256::Sha256() noexcept {
   SHA256_Init(context<SHA256_CTX>(context_));
 }

@@ -33,6 +33,7 @@ class Sha256 {
   alignas(8) uint8_t context_[112];
 };
 
+Md5Digest md5_of(Bytes bytes) noexcept;
 Sha1Digest sha1(Bytes bytes) noexcept;
 Sha256Digest hmac_sha256(Bytes key, Bytes message) noexcept;
 

@@ -16,6 +16,12 @@
 #include "dataplane/parse/ldap.h"
 #include "dataplane/parse/rdp.h"
 #include "dataplane/parse/rfb.h"
+#include "dataplane/parse/ftp.h"
+#include "dataplane/parse/imap.h"
+#include "dataplane/parse/pop3.h"
+#include "dataplane/parse/smtp.h"
+#include "dataplane/parse/ssh.h"
+#include "dataplane/parse/telnet.h"
 
 namespace weir::parse {
 
@@ -37,6 +43,12 @@ constexpr Parser kParsers[] = {
     parser_of<LdapParser>(),
     parser_of<RdpParser>(),
     parser_of<RfbParser>(),
+    parser_of<SshParser>(),
+    parser_of<FtpParser>(),
+    parser_of<SmtpParser>(),
+    parser_of<ImapParser>(),
+    parser_of<Pop3Parser>(),
+    parser_of<TelnetParser>(),
 };
 // clang-format on
 static_assert(std::size(kParsers) <= kParsersMax);

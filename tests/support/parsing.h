@@ -77,6 +77,7 @@ class Conversation final : public EvidenceSink {
     json.open();
     json.field("event_type", evidence_name(e.kind));
     facts_.write(json, e);
+    facts_.write_beside(json);
     json.close();
     events_.push_back(nlohmann::json::parse(json.text()));
   }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/parse/line_text.h"
+
+#include "dataplane/parse/parser.h"
+
+namespace weir::parse {
+
+LineReader::Got LineReader::next(Bytes bytes, size_t seen, size_t most) noexcept {
+  if (skipping_) {
+    skipping_ = !next_line(bytes, 0, line, used);
+    if (skipping_) used = bytes.size();
+    return Got::kSkipped;
+  }
+  cut = false;
+  if (next_line(bytes.first(std::min(bytes.size(), most)), seen, line, used)) return Got::kLine;
+  if (bytes.size() < most) return Got::kMore;
+  line = bytes.first(most);
+  used = most;
+  cut = skipping_ = true;
+  return Got::kLine;
+}
+
+Bytes first_word(Bytes line, Bytes& rest) noexcept {
+  const auto blank = std::find(line.begin(), line.end(), ' ');
+  const auto n = static_cast<size_t>(blank - line.begin());
+  rest = trimmed(line.subspan(n));
+  return line.first(n);
+}
+
+bool starts_ignoring_case(Bytes bytes, std::string_view start) noexcept {
+  return bytes.size() >= start.size() && equal_ignoring_case(bytes.first(start.size()), start);
+}
+
+bool ends_ignoring_case(Bytes bytes, std::string_view end) noexcept {
+  return bytes.size() >= end.size() && equal_ignoring_case(bytes.last(end.size()), end);
+}
+
+bool has_ignoring_case(Bytes bytes, std::string_view part) noexcept {
+  for (; bytes.size() >= part.size(); bytes = bytes.subspan(1)) {
+    if (equal_ignoring_case(bytes.first(part.size()), part)) return true;
+  }
+  return false;
+}
+
+bool is_printable(Bytes bytes) noexcept {
+  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t c) {
+    return (c >= ' ' && c != 0x7f) || c == '\r' || c == '\n' || c == '\t';
+  });
+}
+
+unsigned reply_code(Bytes line) noexcept {
+  if (line.size() < 3 || (line.size() > 3 && line[3] != ' ' && line[3] != '-')) return 0;
+  unsigned code = 0;
+  for (const uint8_t c : line.first(3)) {
+    if (c < '0' || c > '9') return 0;
+    code = code * 10 + (c - '0');
+  }
+  return code >= 100 ? code : 0;
+}
+
+Opens opens_with(Bytes bytes, std::span<const std::string_view> words) noexcept {
+  Opens opens = Opens::kNo;
+  for (const std::string_view w : words) {
+    const size_t n = std::min(bytes.size(), w.size());
+    if (!equal_ignoring_case(bytes.first(n), w.substr(0, n))) continue;
+    if (bytes.size() <= w.size()) {
+      opens = Opens::kUnsure;
+    } else if (bytes[w.size()] == ' ' || bytes[w.size()] == '\r' || bytes[w.size()] == '\n') {
+      return Opens::kYes;
+    }
+  }
+  return opens;
+}
+
+bool base64_decode(Bytes text, std::span<uint8_t> to, size_t& size) noexcept {
+  size = 0;
+  uint32_t bits = 0;
+  unsigned held = 0;
+  while (!text.empty() && text.back() == '=') text = text.first(text.size() - 1);
+  for (const uint8_t c : text) {
+    uint32_t v = 0;
+    if (c >= 'A' && c <= 'Z') {
+      v = c - uint32_t{'A'};
+    } else if (c >= 'a' && c <= 'z') {
+      v = c - uint32_t{'a'} + 26;
+    } else if (c >= '0' && c <= '9') {
+      v = c - uint32_t{'0'} + 52;
+    } else if (c == '+' || c == '/') {
+      v = c == '+' ? 62 : 63;
+    } else {
+      return false;
+    }
+    bits = (bits << 6 | v) & 0xffffff;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    if (size == to.size()) return false;
+    to[size++] = static_cast<uint8_t>(bits >> held);
+  }
+  return true;
+}
+
+}  // namespace weir::parse

@@ -20,7 +20,11 @@ void FactWriter::put(Fact fact, Bytes value, bool cut) noexcept {
 
 void FactWriter::append(const FactWriter& other) noexcept {
   overflow_ = overflow_ || other.overflow_;
-  each_fact(other.facts(), [this](const FactValue& v) { put(v.fact, v.bytes, v.cut); });
+  append(other.facts());
+}
+
+void FactWriter::append(Bytes facts) noexcept {
+  each_fact(facts, [this](const FactValue& v) { put(v.fact, v.bytes, v.cut); });
 }
 
 void Output::login(const Login& l) noexcept {

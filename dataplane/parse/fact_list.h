@@ -39,6 +39,7 @@ class FactWriter {
   void item(Fact fact) noexcept { put(fact, {}, false); }  // the next object of a list begins
   // Facts that were written elsewhere.
   void append(const FactWriter& other) noexcept;
+  void append(Bytes facts) noexcept;
 
   void clear() noexcept {
     used_ = 0;

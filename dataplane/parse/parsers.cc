@@ -2,6 +2,7 @@
 #include "dataplane/parse/parsers.h"
 
 #include "dataplane/parse/dns.h"
+#include "dataplane/parse/http.h"
 
 namespace weir::parse {
 
@@ -9,6 +10,7 @@ namespace {
 
 constexpr Parser kParsers[] = {
     parser_of<DnsParser>(),
+    parser_of<HttpParser>(),
 };
 static_assert(std::size(kParsers) <= kParsersMax);
 

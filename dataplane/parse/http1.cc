@@ -181,7 +181,10 @@ Step Http1::parse(const Input& in, Output& out) noexcept {
   Side& side = in.from_client ? client_ : server_;
   size_t at = 0;
   while (at < in.bytes.size()) {
-    if (side.phase == Phase::kEndless) return Step::consumed(at + kEndless);
+    if (side.phase == Phase::kEndless) {
+      if (!in.from_client) length_ += kEndless;
+      return Step::consumed(at + kEndless);
+    }
     if (side.phase == Phase::kHeld) break;
     if (side.phase == Phase::kLastByte) {
       ++at;
@@ -250,7 +253,6 @@ Step Http1::line_of_chunks(Side& side, Bytes line, Output& out) noexcept {
     fault(side, Fault::kChunkLength, out);
     if (&side == &client_) return Step::finished();
     side.phase = Phase::kEndless;
-    length_ += kEndless;
     return Step::need();
   }
   side.phase = size == 0 ? Phase::kTrailer : Phase::kChunkEnd;
@@ -299,7 +301,6 @@ Step Http1::begin_response(Bytes line, Output& out) noexcept {
   if (line.size() < 5 || !equal_ignoring_case(line.first(5), "HTTP/")) {
     fault(server_, Fault::kLine, out);
     server_.phase = Phase::kEndless;
-    length_ = kEndless;
     return Step::need();
   }
   size_t n = 0;
@@ -431,12 +432,13 @@ Step Http1::body_begins(Side& side) noexcept {
   }
   const bool until_close =
       answer && (!side.fields.has(HttpField::kContentLength) || side.bad_length);
-  const uint64_t length = until_close ? kEndless : side.content_length;
-  side.phase = until_close ? Phase::kEndless : Phase::kLastByte;
-  if (answer) length_ = until_close ? length : length - 1;
-  if (until_close) return Step::need();
-  if (!answer) side.phase = Phase::kStart;
-  const uint64_t skipped = answer ? length - 1 : length;
+  if (until_close) {
+    side.phase = Phase::kEndless;
+    return Step::need();
+  }
+  side.phase = answer ? Phase::kLastByte : Phase::kStart;
+  const uint64_t skipped = side.content_length - (answer ? 1 : 0);
+  if (answer) length_ = skipped;
   return skipped != 0 ? Step::consumed(skipped) : Step::need();
 }
 

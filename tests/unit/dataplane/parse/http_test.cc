@@ -101,6 +101,15 @@ TEST(Http, WhatIsCutOffIsToldWithWhatCame) {
   EXPECT_EQ(c.events("http")[2]["url"], "/c");
 }
 
+TEST(Http, AnAnswerUntilTheEndMayBeEmpty) {
+  Conversation c;
+  c.client("GET /a HTTP/1.0\r\n\r\n");
+  c.server("HTTP/1.0 302 Found\r\nLocation: /x\r\n\r\n");
+  c.finish();
+  ASSERT_EQ(c.events("http").size(), 1u);
+  EXPECT_EQ(c.events("http")[0]["length"], 0);
+}
+
 TEST(Http, MoreRequestsThanWaitAreToldOnce) {
   Conversation c;
   for (int i = 0; i < 200; ++i)

@@ -21,6 +21,11 @@ Probe probe_client(Bytes bytes) noexcept {
     return kPerhaps;
   }
   if (starts_with(bytes, kHttp2Preface)) return kMineFromClient;
+  size_t n = 0;
+  const auto in_method = [](uint8_t c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; };
+  while (n < bytes.size() && in_method(bytes[n])) ++n;
+  const bool method = n != 0 && n <= 20 && (n == bytes.size() || bytes[n] == ' ');
+  if (!method) return kNotMine;
   bool undecided = false;
   const bool known = begins_request(bytes, undecided);
   Bytes line;
@@ -29,13 +34,7 @@ Probe probe_client(Bytes bytes) noexcept {
                  used)) {
     if (known) return kMineFromClient;
     if (bytes.size() >= kProbeLineMax) return kNotMine;
-    size_t n = 0;
-    while (n < bytes.size() &&
-           ((bytes[n] >= 'A' && bytes[n] <= 'Z') || bytes[n] == '-' || bytes[n] == '_')) {
-      ++n;
-    }
-    const bool method = n != 0 && n <= 20 && (n == bytes.size() || bytes[n] == ' ');
-    return method ? kPerhaps : kNotMine;
+    return kPerhaps;
   }
   RequestLine r;
   const bool request = split_request_line(line, r) && starts_with(r.version, "HTTP/");

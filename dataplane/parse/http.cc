@@ -27,14 +27,12 @@ Probe probe_client(Bytes bytes) noexcept {
   const bool method = n != 0 && n <= 20 && (n == bytes.size() || bytes[n] == ' ');
   if (!method) return kNotMine;
   bool undecided = false;
-  const bool known = begins_request(bytes, undecided);
+  // Whatever the rest of the line says: else the answer hung on how much of it came at once.
+  if (begins_request(bytes, undecided)) return kMineFromClient;
   Bytes line;
   size_t used = 0;
-  if (!next_line(bytes.first(std::min(bytes.size(), known ? bytes.size() : kProbeLineMax)), 0, line,
-                 used)) {
-    if (known) return kMineFromClient;
-    if (bytes.size() >= kProbeLineMax) return kNotMine;
-    return kPerhaps;
+  if (!next_line(bytes.first(std::min(bytes.size(), kProbeLineMax)), 0, line, used)) {
+    return bytes.size() < kProbeLineMax ? kPerhaps : kNotMine;
   }
   RequestLine r;
   const bool request = split_request_line(line, r) && starts_with(r.version, "HTTP/");

@@ -94,6 +94,10 @@ class ProtocolParsers::Teller final : public Output {
   }
   uint16_t server_port() const noexcept { return event_.ends.dst_port; }
   void speaks(bool client) noexcept { client_speaks_ = client; }
+  void ends(const Pending (&pending)[2], bool swapped) noexcept {
+    never_came_[1] = pending[swapped ? 1 : 0].skip;
+    never_came_[0] = pending[swapped ? 0 : 1].skip;
+  }
   void tell(EvidenceKind kind, const FactWriter& facts, Ends ends) noexcept override {
     const bool reversed = ends == Ends::kSenderFirst && !client_speaks_;
     if (reversed) swap_ends();
@@ -152,6 +156,7 @@ void ProtocolParsers::finish(Flow& f, TimeNs now) noexcept {
     Slot& s = pool_->slot(f.parse_slot);
     if (s.parser != kNoParser) {
       teller_->about(f, s.swapped, now);
+      teller_->ends(s.pending, s.swapped);
       all_parsers()[s.parser].end(s.state, *teller_);
     }
   }
@@ -424,6 +429,7 @@ void ProtocolParsers::consume(Slot& s, unsigned direction, Arrived& a, const Inp
 
 // Another protocol goes on where this one stopped.
 bool ProtocolParsers::become(Slot& s, unsigned direction, Arrived a, EvidenceKind kind, Flow& f) {
+  teller_->ends(s.pending, s.swapped);
   all_parsers()[s.parser].end(s.state, *teller_);
   const unsigned next = parser_for(kind, transport_of(f));
   if (++s.turns > kTurnsMax || (next == kNoParser && kind != EvidenceKind::kAny)) {

@@ -111,10 +111,13 @@ class Output {
   // A violation that parsing survives.
   void violation(EvidenceKind kind, std::string_view event) noexcept;
   TimeNs now() const noexcept { return now_; }
+  // For end(): so many bytes that side's messages were said to have, and had not.
+  uint64_t never_came(bool from_client) const noexcept { return never_came_[from_client ? 1 : 0]; }
 
  protected:
   ~Output() = default;
   TimeNs now_ = 0;
+  uint64_t never_came_[2] = {};
 
  private:
   FactList<kFactBytesMax> scratch_;

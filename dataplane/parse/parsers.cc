@@ -2,26 +2,26 @@
 #include "dataplane/parse/parsers.h"
 
 #include "dataplane/parse/datagram.h"
-#include "dataplane/parse/dns.h"
-#include "dataplane/parse/industrial.h"
-#include "dataplane/parse/mqtt.h"
-#include "dataplane/parse/sip.h"
-#include "dataplane/parse/sql.h"
-#include "dataplane/parse/quic.h"
-#include "dataplane/parse/tls.h"
 #include "dataplane/parse/dcerpc.h"
 #include "dataplane/parse/dns.h"
-#include "dataplane/parse/smb.h"
+#include "dataplane/parse/ftp.h"
+#include "dataplane/parse/http.h"
+#include "dataplane/parse/imap.h"
+#include "dataplane/parse/industrial.h"
 #include "dataplane/parse/krb5.h"
 #include "dataplane/parse/ldap.h"
+#include "dataplane/parse/mqtt.h"
+#include "dataplane/parse/pop3.h"
+#include "dataplane/parse/quic.h"
 #include "dataplane/parse/rdp.h"
 #include "dataplane/parse/rfb.h"
-#include "dataplane/parse/ftp.h"
-#include "dataplane/parse/imap.h"
-#include "dataplane/parse/pop3.h"
+#include "dataplane/parse/sip.h"
+#include "dataplane/parse/smb.h"
 #include "dataplane/parse/smtp.h"
+#include "dataplane/parse/sql.h"
 #include "dataplane/parse/ssh.h"
 #include "dataplane/parse/telnet.h"
+#include "dataplane/parse/tls.h"
 
 namespace weir::parse {
 
@@ -29,25 +29,33 @@ namespace {
 
 // clang-format off: one a line
 constexpr Parser kParsers[] = {
-    parser_of<NbnsParser>(),   parser_of<DnsParser>(),   parser_of<DhcpParser>(),
-    parser_of<RadiusParser>(), parser_of<TftpParser>(),  parser_of<NtpParser>(),
-    parser_of<SipParser>(),    parser_of<MysqlParser>(), parser_of<PgsqlParser>(),
-    parser_of<MssqlParser>(),  parser_of<MqttParser>(),  parser_of<ModbusParser>(),
-    parser_of<Dnp3Parser>(),
     parser_of<TlsParser>(),
     parser_of<QuicParser>(),
     parser_of<SmbParser>(),
     parser_of<DcerpcParser>(),
-    parser_of<DnsParser>(),
+    parser_of<SshParser>(),
+    parser_of<HttpParser>(),
+    parser_of<SipParser>(),
     parser_of<Krb5Parser>(),
     parser_of<LdapParser>(),
     parser_of<RdpParser>(),
     parser_of<RfbParser>(),
-    parser_of<SshParser>(),
     parser_of<FtpParser>(),
     parser_of<SmtpParser>(),
     parser_of<ImapParser>(),
     parser_of<Pop3Parser>(),
+    parser_of<MysqlParser>(),
+    parser_of<PgsqlParser>(),
+    parser_of<MssqlParser>(),
+    parser_of<MqttParser>(),
+    parser_of<ModbusParser>(),
+    parser_of<Dnp3Parser>(),
+    parser_of<NbnsParser>(),
+    parser_of<DnsParser>(),
+    parser_of<DhcpParser>(),
+    parser_of<RadiusParser>(),
+    parser_of<TftpParser>(),
+    parser_of<NtpParser>(),
     parser_of<TelnetParser>(),
 };
 // clang-format on

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/parse/http_fields.h"
+
+#include "dataplane/parse/base64.h"
+#include "dataplane/parse/cursor.h"
+#include "dataplane/parse/uri.h"
+
+namespace weir::parse {
+
+namespace {
+
+constexpr struct {
+  std::string_view name;
+  HttpField field;
+} kNames[] = {
+    {":method", HttpField::kMethod},
+    {":path", HttpField::kPath},
+    {":authority", HttpField::kAuthority},
+    {":status", HttpField::kStatus},
+    {"host", HttpField::kHost},
+    {"user-agent", HttpField::kUserAgent},
+    {"referer", HttpField::kReferer},
+    {"content-type", HttpField::kContentType},
+    {"content-encoding", HttpField::kContentEncoding},
+    {"content-length", HttpField::kContentLength},
+    {"content-range", HttpField::kContentRange},
+    {"transfer-encoding", HttpField::kTransferEncoding},
+    {"location", HttpField::kLocation},
+    {"server", HttpField::kServer},
+    {"x-forwarded-for", HttpField::kForwardedFor},
+    {"authorization", HttpField::kAuthorization},
+    {"proxy-authorization", HttpField::kProxyAuthorization},
+    {"www-authenticate", HttpField::kAuthenticate},
+    {"proxy-authenticate", HttpField::kProxyAuthenticate},
+    {"upgrade", HttpField::kUpgrade},
+    {"expect", HttpField::kExpect},
+};
+
+Bytes before(Bytes value, uint8_t stop) noexcept {
+  size_t n = 0;
+  while (n < value.size() && value[n] != stop) ++n;
+  return value.first(n);
+}
+
+Bytes after(Bytes value, uint8_t stop) noexcept {
+  const size_t n = before(value, stop).size();
+  return value.subspan(std::min(n + 1, value.size()));
+}
+
+// "bytes 0-99/1234", RFC 9110 section 14.4.
+void write_range(FactWriter& facts, Bytes value) noexcept {
+  facts.text(Fact::kHttpRangeRaw, value, 64);
+  const Bytes numbers = trimmed(after(value, ' '));
+  uint64_t n = 0;
+  if (read_decimal(numbers, n)) {
+    facts.number(Fact::kHttpRangeStart, n);
+    if (read_decimal(after(numbers, '-'), n)) facts.number(Fact::kHttpRangeEnd, n);
+  }
+  if (read_decimal(after(numbers, '/'), n)) facts.number(Fact::kHttpRangeSize, n);
+}
+
+std::string_view mechanism_of(HttpLogin login) noexcept {
+  return login == HttpLogin::kBasic ? "basic" : "digest";
+}
+
+}  // namespace
+
+HttpField http_field(Bytes name) noexcept {
+  for (const auto& n : kNames) {
+    if (n.name.size() == name.size() && equal_ignoring_case(name, n.name)) return n.field;
+  }
+  return HttpField::kOther;
+}
+
+HostPort split_host(Bytes authority) noexcept {
+  HostPort h;
+  for (size_t i = authority.size(); i != 0; --i) {
+    if (authority[i - 1] != '@') continue;
+    authority = authority.subspan(i);
+    break;
+  }
+  size_t from = 0;
+  if (!authority.empty() && authority[0] == '[') from = before(authority, ']').size();
+  const size_t n = from + before(authority.subspan(from), ':').size();
+  h.host = authority.first(n);
+  if (n < authority.size()) {
+    const Bytes port = authority.subspan(n + 1);
+    h.good = port.empty() || (read_decimal(port, h.port) && h.port != 0 && h.port <= 0xffff);
+    if (!h.good) h.port = 0;
+  }
+  for (const uint8_t c : h.host) h.good = h.good && c > ' ' && c != '/' && c != 0x7f;
+  return h;
+}
+
+void write_http_host(FactWriter& facts, Bytes authority) noexcept {
+  const HostPort h = split_host(authority);
+  uint8_t low[256];
+  const size_t n = std::min(h.host.size(), sizeof low);
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t c = h.host[i];
+    low[i] = c >= 'A' && c <= 'Z' ? static_cast<uint8_t>(c | 0x20) : c;
+  }
+  if (n != 0) facts.text(Fact::kHttpHostname, Bytes(low, n));
+  if (h.port != 0) facts.number(Fact::kHttpPort, h.port);
+}
+
+void write_http_request_field(FactWriter& facts, HttpField field, Bytes value) noexcept {
+  switch (field) {
+    case HttpField::kUserAgent:
+      return facts.text(Fact::kHttpUserAgent, value, kHttpFieldMax);
+    case HttpField::kReferer:
+      return facts.text(Fact::kHttpReferer, value, kHttpFieldMax);
+    case HttpField::kContentType:  // whole: attacks hide there
+      return facts.text(Fact::kHttpRequestContentType, value, kHttpFieldMax / 2);
+    case HttpField::kForwardedFor:
+      return facts.text(Fact::kHttpForwardedFor, value, 128);
+    default:
+      return;
+  }
+}
+
+void write_http_response_field(FactWriter& facts, HttpField field, Bytes value) noexcept {
+  switch (field) {
+    case HttpField::kContentType:
+      return facts.text(Fact::kHttpContentType, trimmed(before(value, ';')), 128);
+    case HttpField::kContentEncoding:
+      return facts.text(Fact::kHttpContentEncoding, value, 64);
+    case HttpField::kContentRange:
+      return write_range(facts, value);
+    case HttpField::kServer:
+      return facts.text(Fact::kHttpServer, value, 128);
+    case HttpField::kLocation:
+      return facts.text(Fact::kHttpRedirect, value, kHttpFieldMax);
+    default:
+      return;
+  }
+}
+
+// RFC 7617, and of RFC 7616 the name alone.
+HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept {
+  constexpr size_t kUserMax = 128;
+  const Bytes scheme = before(value, ' ');
+  const Bytes rest = trimmed(value.subspan(scheme.size()));
+  if (equal_ignoring_case(scheme, "basic")) {
+    uint8_t room[2 * kUserMax];
+    facts.text(Fact::kHttpUser, before(from_base64(rest, room), ':'), kUserMax);
+    return HttpLogin::kBasic;
+  }
+  if (!equal_ignoring_case(scheme, "digest")) return HttpLogin::kNone;
+  for (Bytes left = rest; !left.empty(); left = trimmed(after(left, ','))) {
+    if (left.size() < 9 || !equal_ignoring_case(left.first(9), "username=")) continue;
+    const Bytes name = left.subspan(9);
+    const bool quoted = !name.empty() && name[0] == '"';
+    facts.text(Fact::kHttpUser, quoted ? before(name.subspan(1), '"') : before(name, ','),
+               kUserMax);
+    return HttpLogin::kDigest;
+  }
+  return HttpLogin::kNone;
+}
+
+void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status) noexcept {
+  const FactValue url = find_fact(facts.facts(), Fact::kHttpUrl);
+  uint8_t room[kHttpUrlMax];
+  uint8_t user[128];
+  size_t user_bytes = 0;
+  if (login != HttpLogin::kNone) {
+    const FactValue v = find_fact(facts.facts(), Fact::kHttpUser);
+    user_bytes = std::min(v.bytes.size(), sizeof user);
+    std::copy_n(v.bytes.begin(), user_bytes, user);
+  }
+  if (url.fact != Fact::kCount) {
+    facts.text(Fact::kHttpUrlNormalized, normalized_uri(url.bytes, room));
+  }
+  out.tell(EvidenceKind::kHttp, facts);
+  if (login == HttpLogin::kNone) return;
+  const bool refused = status == 401 || status == 403 || status == 407;
+  const char code[3] = {static_cast<char>('0' + status / 100 % 10),
+                        static_cast<char>('0' + status / 10 % 10),
+                        static_cast<char>('0' + status % 10)};
+  out.login({.protocol = "http",
+             .mechanism = mechanism_of(login),
+             .account = Bytes(user, user_bytes),
+             .outcome = status == 0 ? LoginOutcome::kAttempt
+                        : refused   ? LoginOutcome::kFailure
+                                    : LoginOutcome::kSuccess,
+             .code = status == 0 ? std::string_view() : std::string_view(code, sizeof code)});
+}
+
+}  // namespace weir::parse

@@ -128,7 +128,8 @@ def judge(weir, root, row, options):
             if options.protocol in (None, name := path.name.removesuffix('.log').split('.')[-1])
             and name in zeek_fields.LOGS]
     try:
-        rows = eve.replay(weir, root / row['trace_under_testing/btest/Traces']).rows if logs else []
+        trace = root / row['trace_under_testing/btest/Traces']
+        rows = eve.replay(weir, trace, arguments=['-k', 'none']).rows if logs else []  # as Zeek's tests do: -C
     except eve.Refused as refused:
         return [corpus.Result(test, 'replay', 0, 1, [str(refused)])]
     flows = {eve.ends(r)[1] for r in rows if r['event_type'] == 'flow'}

@@ -11,8 +11,7 @@ namespace weir::parse {
 
 namespace {
 
-constexpr size_t kRequestHead = 24, kObjectBytes = 16, kTrailerBytes = 8;
-constexpr uint8_t kHasObject = 0x80;
+constexpr size_t kRequestHead = 24, kTrailerBytes = 8;
 constexpr unsigned kContextsReadMax = 64;
 
 class RpcCursor {  // in the byte order that the PDU says it has
@@ -40,13 +39,10 @@ class RpcCursor {  // in the byte order that the PDU says it has
   bool little_;
 };
 
-// How much of a fragment is stub data.
+// What follows the head of a fragment, with an object's id and the token at the end: as Suricata
+// has it.
 uint32_t stub_bytes(const RpcHeader& h) noexcept {
-  const size_t head =
-      kRequestHead +
-      (h.type == kRpcRequest && (h.flags & kHasObject) != 0 ? kObjectBytes : size_t{0});
-  const size_t tail = h.auth_bytes == 0 ? 0 : h.auth_bytes + kTrailerBytes;
-  return h.bytes > head + tail ? static_cast<uint32_t>(h.bytes - head - tail) : 0;
+  return h.bytes > kRequestHead ? static_cast<uint32_t>(h.bytes - kRequestHead) : 0;
 }
 
 bool binds(uint8_t type) noexcept {
@@ -113,7 +109,7 @@ void RpcTalk::client_pdu(const RpcHeader& h, Bytes pdu, uint16_t carrier,
   call.request_frags = 1;
   call.auth_type = auth_type_;
   call.auth_level = auth_level_;
-  if (binds(h.type)) return read_bind(h, pdu.subspan(RpcHeader::kBytes));
+  if (binds(h.type)) return read_bind(h, call.order, pdu.subspan(RpcHeader::kBytes));
   RpcCursor c(pdu, h.little);
   c.skip(RpcHeader::kBytes + 4);  // allocation hint
   call.context = c.u16();
@@ -134,7 +130,7 @@ void RpcTalk::server_pdu(const RpcHeader& h, Bytes pdu, RpcListener& listener) n
   }
   call->response = h.type;
   if (answers_bind(h.type)) {
-    read_bind_ack(h, pdu);
+    read_bind_ack(h, call->order, pdu);
   } else {
     ++call->response_frags;
     call->response_bytes += stub_bytes(h);
@@ -147,7 +143,7 @@ void RpcTalk::server_pdu(const RpcHeader& h, Bytes pdu, RpcListener& listener) n
   call->order = 0;
 }
 
-void RpcTalk::read_bind(const RpcHeader& h, Bytes body) noexcept {
+void RpcTalk::read_bind(const RpcHeader& h, uint32_t call, Bytes body) noexcept {
   RpcCursor c(body, h.little);
   c.skip(8);  // fragment sizes, association
   const unsigned contexts = c.u8();
@@ -163,14 +159,14 @@ void RpcTalk::read_bind(const RpcHeader& h, Bytes body) noexcept {
     if (!c.ok()) return;
     RpcContext& context = new_context(id);
     std::copy_n(uuid, 16, context.uuid);
-    context.bind_call = h.call_id;
+    context.bind_call = call;
     context.version = h.little ? version : minor;
     context.minor = h.little ? minor : version;
     context.known = rpc_interface(context.uuid);
   }
 }
 
-void RpcTalk::read_bind_ack(const RpcHeader& h, Bytes pdu) noexcept {
+void RpcTalk::read_bind_ack(const RpcHeader& h, uint32_t call, Bytes pdu) noexcept {
   if (h.type == kRpcBindNak) return;
   RpcCursor c(pdu, h.little);
   c.skip(RpcHeader::kBytes + 8);
@@ -188,7 +184,7 @@ void RpcTalk::read_bind_ack(const RpcHeader& h, Bytes pdu) noexcept {
     // They come in the order of the bind's contexts, and so do ours, from the oldest.
     for (; at < contexts_max_; ++at) {
       RpcContext& context = contexts_[(next_context_ + at) % contexts_max_];
-      if (!context.used || context.bind_call != h.call_id || context.acked) continue;
+      if (!context.used || context.bind_call != call || context.acked) continue;
       context.acked = true;
       context.result = result;
       context.reason = reason;
@@ -359,7 +355,7 @@ void RpcTalk::write(FactWriter& facts, const RpcCall& call, const RpcFacts& f) c
   } else if (asked) {
     for (unsigned i = 0; i < contexts_max_; ++i) {
       const RpcContext& c = contexts_[(next_context_ + i) % contexts_max_];
-      if (c.used && c.bind_call == call.call_id) write_interface(facts, c, call, f);
+      if (c.used && c.bind_call == call.order) write_interface(facts, c, call, f);
     }
   }
   if (call.response == kRpcResponse) {

@@ -34,9 +34,9 @@ struct RpcHeader {
 // false: it is none. Needs kBytes bytes.
 bool read_rpc_header(Bytes pdu, RpcHeader& header) noexcept;
 
-struct RpcContext {  // an interface that was bound
-  uint8_t uuid[16];  // as it is written
-  uint32_t bind_call = 0;
+struct RpcContext {        // an interface that was bound
+  uint8_t uuid[16];        // as it is written
+  uint32_t bind_call = 0;  // RpcCall::order of what bound it
   uint16_t id = 0, version = 0, minor = 0, result = 0, reason = 0;
   uint8_t known = 0;  // in rpc_names
   bool used = false, acked = false;
@@ -92,8 +92,8 @@ class RpcTalk {
   enum class Waiting : uint8_t { kNobody, kNtlm, kKerberos };
   void client_pdu(const RpcHeader& h, Bytes pdu, uint16_t carrier, RpcListener& listener) noexcept;
   void server_pdu(const RpcHeader& h, Bytes pdu, RpcListener& listener) noexcept;
-  void read_bind(const RpcHeader& h, Bytes body) noexcept;
-  void read_bind_ack(const RpcHeader& h, Bytes pdu) noexcept;
+  void read_bind(const RpcHeader& h, uint32_t call, Bytes body) noexcept;
+  void read_bind_ack(const RpcHeader& h, uint32_t call, Bytes pdu) noexcept;
   void read_auth(const RpcHeader& h, Bytes pdu, Ntlmssp& ntlm) noexcept;
   void settle_login(const RpcHeader& h, Bytes pdu, const Ntlmssp& ntlm, Output& out) noexcept;
   void tell_login(LoginOutcome outcome, std::string_view code, const Ntlmssp& ntlm,

@@ -15,7 +15,7 @@ constexpr size_t kLookFirst = 128;  // enough to say what a message is
 constexpr size_t kLookData = 256;   // of a long read or write
 constexpr size_t kWholeMax = 6144;  // such messages are always looked at in full
 constexpr unsigned kEncryptedMax = 32, kBrokenMax = 8, kFragmentsMax = 16;
-constexpr uint32_t kMoreProcessing = 0xc0000016, kEndOfFile = 0xc0000011;
+constexpr uint32_t kMoreProcessing = 0xc0000016, kAccessDenied = 0xc0000022;
 constexpr uint8_t kSmb1Magic = 0xff, kSmb2Magic = 0xfe, kTransform = 0xfd, kCompressed = 0xfc;
 
 bool has_magic(Bytes m) noexcept {
@@ -63,7 +63,9 @@ Probe SmbParser::probe(const ProbeInput& in) noexcept {
   const Bytes m = b.subspan(kSessionHead);
   if (!has_magic(m)) return kNotMine;
   if (m[0] == kTransform || m[0] == kCompressed) return kMine;
-  if (m.size() < 17) return in.whole ? kMine : kPerhaps;
+  // Whose it is stands at 17; a probe is asked only so often, so it does not wait for that byte by
+  // byte.
+  if (m.size() < 17) return in.whole || m.size() >= 10 ? kMine : kPerhaps;
   return is_answer(m) ? kMineFromServer : kMineFromClient;
 }
 
@@ -217,7 +219,7 @@ void SmbParser::answered(Request& r, const Answer& a, const Reply& reply, Output
       [[fallthrough]];
     case What::kWrite:
     case What::kQuiet:
-      if (a.failed() && a.status != kEndOfFile) tell(r, a, reply, out);
+      if (a.there && a.status == kAccessDenied) tell(r, a, reply, out);
       break;
     case What::kSessionSetup:
       tell(r, a, reply, out);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private to parse: SMB 1 (MS-CIFS, MS-SMB), 2 and 3 (MS-SMB2) over TCP 445, NetBIOS sessions (139)
 // and any other port. One event a command when its answer comes, with Suricata's names; reads and
-// writes of a file count together and are told when it is closed; queries are told when they fail.
-// DCE/RPC in named pipes: an event a bind or call, under smb.dcerpc. Logins: every session setup
-// that ends, with NTLMSSP's names or the service of a Kerberos ticket, and its NTSTATUS.
+// writes of a file count together and are told when it is closed; queries are told when they are
+// denied. DCE/RPC in named pipes: an event a bind or call, under smb.dcerpc. Logins: every session
+// setup that ends, with NTLMSSP's names or the service of a Kerberos ticket, and its NTSTATUS.
 // Limits: 20 commands, 12 files, 5 trees and 3 pipes with DCE/RPC at once (the oldest is given up:
 // commands are told without a status); names of 151 bytes; of a read or write the first 256 bytes
 // are looked at when it is longer than 6 KB. Blind: SMB 3 encryption, told once by smb.encrypted; a

@@ -78,6 +78,17 @@ void read_text(Bytes all, size_t& at, bool unicode, ShortText<N>& to) noexcept {
   }
 }
 
+// Of a negotiation's list: 0x02, name, NUL.
+Bytes nth_dialect(Bytes list, unsigned index) noexcept {
+  for (unsigned i = 0; !list.empty(); ++i) {
+    const auto end = std::find(list.begin(), list.end(), uint8_t{0});
+    const auto n = static_cast<size_t>(end - list.begin());
+    if (i == index && n > 1) return list.subspan(1, n - 1);
+    list = list.subspan(std::min(n + 1, list.size()));
+  }
+  return {};
+}
+
 }  // namespace
 
 void SmbParser::smb1(Bytes all, Output& out) noexcept {
@@ -305,7 +316,8 @@ void SmbParser::smb1_response(const Smb1Block& b, Output& out) noexcept {
                       b.command == kTrans2
                   ? What::kQuiet
                   : What::kPlain;
-  if (found == nullptr && b.command == 0x24) return;  // a lock that is broken
+  // A lock that is broken; what was negotiated before our eyes opened.
+  if (found == nullptr && (b.command == 0x24 || b.command == kNegotiate)) return;
   Request& r = found != nullptr ? *found : lone;
   if (r.what == What::kSessionSetup) r.session = b.m.user;
   if (r.what == What::kTreeConnect) r.tree = b.m.tree;
@@ -330,13 +342,7 @@ void SmbParser::smb1_reply(const Smb1Block& b, Request& r, Reply& reply) noexcep
     case What::kNegotiate: {
       const uint16_t index = c.le16();
       reply.security_mode = static_cast<uint8_t>(c.u8() >> 2 & 3);
-      Bytes left = name(r.name);
-      for (unsigned i = 0; !left.empty(); ++i) {  // 0x02, name, NUL
-        const auto end = std::find(left.begin(), left.end(), uint8_t{0});
-        const auto n = static_cast<size_t>(end - left.begin());
-        if (i == index && n > 1) dialect_text_.assign(left.subspan(1, n - 1));
-        left = left.subspan(std::min(n + 1, left.size()));
-      }
+      dialect_text_.assign(nth_dialect(name(r.name), index));
       c.skip(16);
       const uint32_t capabilities = c.le32();
       if (c.ok() && (capabilities & 0x80000000) != 0) reply.server_guid = b.at(at, 16);

@@ -196,7 +196,7 @@ void SmbParser::tell_file(uint8_t file, const Request& r, const Answer& a, Outpu
   about.tree = f.tree;
   about.session = f.session;
   about.version = f.version;
-  if (f.reads != 0) {
+  if (f.reads != 0 && !is_pipe(f.tree)) {  // what a pipe answers is no file
     about.command = f.version == 1 ? 0x2e : 8;
     FactWriter& facts = begin(about, a, out);
     write_file(facts, file);

@@ -248,15 +248,7 @@ Probe Krb5Parser::probe(const ProbeInput& in) noexcept {
   uint64_t whole = length;
   const BerRead start = read_start(bytes, type, whole);
   if (start == BerRead::kBad || whole > length) return kNotMine;
-  if (start == BerRead::kShort) {
-    if (in.whole) return kNotMine;
-    // Both lengths, and they agree: that is enough.
-    BerHead head;
-    if (read_ber_head(bytes, head) != BerRead::kGood || bytes.size() <= head.head_bytes) {
-      return kPerhaps;
-    }
-    if (head.whole_bytes() != length) return kNotMine;
-  }
+  if (start == BerRead::kShort) return in.whole ? kNotMine : kPerhaps;
   return type == kAsReq || type == kTgsReq || type == kApReq ? kMineFromClient : kMineFromServer;
 }
 

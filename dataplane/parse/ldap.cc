@@ -141,7 +141,7 @@ Probe LdapParser::probe(const ProbeInput& in) noexcept {
   uint16_t tag = 0;
   const BerRead start = read_start(in.bytes, whole, id, tag);
   if (start == BerRead::kBad || (start == BerRead::kShort && in.whole)) return kNotMine;
-  if (tag == 0) return kPerhaps;
+  if (start == BerRead::kShort) return kPerhaps;
   if (in.transport == kOverUdp && whole > in.bytes.size()) return kNotMine;
   return operation_of(tag)->request ? kMineFromClient : kMineFromServer;
 }

@@ -109,7 +109,7 @@ Step RfbParser::server(const Input& in, Output& out) noexcept {
     case Server::kTypes:
       return server_types(b, out);
     case Server::kChosen:
-      return server_chosen(b);
+      return server_chosen(b, out);
     case Server::kResult:
       return server_result(b, out);
     case Server::kReason:
@@ -145,11 +145,11 @@ Step RfbParser::server_types(Bytes b, Output& out) noexcept {
   return Step::consumed(1 + count);
 }
 
-Step RfbParser::server_chosen(Bytes b) noexcept {
+Step RfbParser::server_chosen(Bytes b, Output& out) noexcept {
   if (!chosen_) return Step::need();
   if (type_ == kNone) {  // section 7.1.3: only since 3.8 there is a result
     server_ = minor_ >= 8 ? Server::kResult : Server::kInit;
-    return minor_ >= 8 ? Step::need(4) : Step::need(24);
+    return minor_ >= 8 ? server_result(b, out) : server_init(b, out);
   }
   server_ = Server::kResult;
   if (type_ == kVnc) {

@@ -25,7 +25,7 @@ class RfbParser {
   Step client(const Input& in, Output& out) noexcept;
   Step server(const Input& in, Output& out) noexcept;
   Step server_types(Bytes bytes, Output& out) noexcept;
-  Step server_chosen(Bytes bytes) noexcept;
+  Step server_chosen(Bytes bytes, Output& out) noexcept;
   Step server_result(Bytes bytes, Output& out) noexcept;
   Step server_reason(Bytes bytes, Output& out) noexcept;
   Step server_init(Bytes bytes, Output& out) noexcept;

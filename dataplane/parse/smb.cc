@@ -63,9 +63,7 @@ Probe SmbParser::probe(const ProbeInput& in) noexcept {
   const Bytes m = b.subspan(kSessionHead);
   if (!has_magic(m)) return kNotMine;
   if (m[0] == kTransform || m[0] == kCompressed) return kMine;
-  // Whose it is stands at 17; a probe is asked only so often, so it does not wait for that byte by
-  // byte.
-  if (m.size() < 17) return in.whole || m.size() >= 10 ? kMine : kPerhaps;
+  if (m.size() < 17) return in.whole ? kMine : kPerhaps;  // whose it is stands there
   return is_answer(m) ? kMineFromServer : kMineFromClient;
 }
 

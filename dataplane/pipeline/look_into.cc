@@ -94,12 +94,15 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   }
   const bool matches = rules != nullptr && wants_match(t);
   const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4) && !h.has(kIcmpError);
-  if ((!matches && !parses) || !is_sound(i, wire)) return;
+  // Captures of a sending host have datagrams without their checksum; a fact more harms nobody.
+  const bool datagram = parses && h.proto == kProtoUdp;
+  if (datagram) parse_one(i, {});
+  if ((!matches && (!parses || datagram)) || !is_sound(i, wire)) return;
   StreamBytes stream;
   if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
     stream = streams_->add(b.view[i], h, t, b.plight[i]);
   }
-  if (parses && b.plight[i].refused == Reason::kNone) parse_one(i, stream);
+  if (parses && !datagram && b.plight[i].refused == Reason::kNone) parse_one(i, stream);
   if (matches) match_one(i, stream, *rules, counts);
 }
 

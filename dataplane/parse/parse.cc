@@ -15,6 +15,7 @@ namespace {
 constexpr uint32_t kNoBuffer = 0xffffffff;
 constexpr size_t kProbeBytesMax = 2048;  // both ways: who is not known by then stays unknown
 constexpr unsigned kProbeDatagramsMax = 4;
+constexpr unsigned kSilentPacketsMax = 16;  // without a new byte, while nobody is certain
 constexpr unsigned kEvictLook = 64;
 constexpr unsigned kTurnsMax = 4;
 
@@ -215,7 +216,12 @@ bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Trac
 bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t,
                              FlowTable& flows) {
   Flow& f = *t.flow;
-  if (in.bytes.empty() && (!in.end || f.parse_slot == kNoSlot)) return true;
+  if (in.bytes.empty() && f.parse_slot == kNoSlot) return true;
+  if (in.bytes.empty() && !in.end) {
+    Slot& idle = pool_->slot(f.parse_slot);  // who says nothing more is not waited for
+    if (idle.parser == kNoParser && ++idle.tries >= kSilentPacketsMax) settle(f);
+    return true;
+  }
   Slot* s = slot_of(t, flows, now);
   if (s == nullptr) return true;
   Pending& p = s->pending[t.direction];
@@ -230,6 +236,7 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
     p.skip -= missed;
   }
   p.begun = true;
+  s->tries = 0;
   p.next_at = in.at + in.bytes.size();
   teller_->about(f, s->swapped, now);
   return feed(*s, t.direction, {in.bytes, in.end, false}, f);

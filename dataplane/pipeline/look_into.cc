@@ -89,7 +89,8 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
   if (b.plight[i].refused != Reason::kNone) return;
   const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;
-  if ((flags & (kHasStream | kWantsMatch | kWantsParse)) == kHasStream) {
+  const unsigned reads = kWantsParse | (rules == nullptr ? 0u : unsigned{kWantsMatch});
+  if ((flags & kHasStream) != 0 && (flags & reads) == 0) {
     streams_->release(*t.flow, t.index);
   }
   const bool matches = rules != nullptr && wants_match(t);

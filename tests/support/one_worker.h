@@ -65,7 +65,8 @@ class WorkerTest : public ::testing::Test {
       ASSERT_TRUE(compiled) << compiled.error().text();
       auto loaded = LoadedRules::load(compiled->image, 1);
       ASSERT_TRUE(loaded) << loaded.error().text();
-      rules.replace(loaded->release());
+      worker.reset();  // it reads the rules that go
+      delete rules.replace(loaded->release());
     }
     auto made = Worker::create(0, *segment, {{0, &wire}}, rules, 1);
     ASSERT_TRUE(made);

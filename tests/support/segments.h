@@ -23,8 +23,9 @@ class Conversation {
   }
   SegmentFate add_from(Side side, uint8_t direction, uint32_t seq, const std::string& payload,
                        uint8_t flags, uint32_t ack) {
-    const PacketView p{.data = reinterpret_cast<const uint8_t*>(payload.data()),
-                       .bytes = static_cast<uint32_t>(payload.size()),
+    last_ = payload;  // what is told of it is looked at after the call
+    const PacketView p{.data = reinterpret_cast<const uint8_t*>(last_.data()),
+                       .bytes = static_cast<uint32_t>(last_.size()),
                        .time_ns = now,
                        .side = side};
     Headers h;
@@ -49,6 +50,7 @@ class Conversation {
  private:
   Reassembler& r_;
   uint32_t index_;
+  std::string last_;
 };
 
 }  // namespace weir::testing

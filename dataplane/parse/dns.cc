@@ -383,8 +383,9 @@ Step DnsParser::parse(const Input& in, Output& out) noexcept {
   if (!in.datagram) {
     if (message.size() < 2) return Step::need(2);
     used = size_t{2} + load_be16(message.data());
-    if (message.size() < used && used <= kMessageBytesMax && !in.whole) return Step::need(used);
-    message = message.subspan(2, std::min(used, message.size()) - 2);
+    const size_t shown = std::min(used, kMessageBytesMax - 1);  // of a longer one, its beginning
+    if (message.size() < shown && !in.whole) return Step::need(shown);
+    message = message.subspan(2, std::min(shown, message.size()) - 2);
   }
   const EvidenceKind kind = kind_of(in.server_port, in.datagram);
   if (message.size() < kHeaderBytes) {

@@ -280,18 +280,23 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
   in.responder_port = ends.dst_port;
   in.transport = transport_of(f);
   const auto parsers = all_parsers();
+  // The first in the table that is certain takes it, once nobody before it may still become so:
+  // else it would depend on how few bytes came first.
   unsigned found = kNoParser;
+  bool is_first = true;
   Probe answer;
   for (uint64_t left = s.candidates; left != 0 && found == kNoParser; left &= left - 1) {
     const auto i = static_cast<unsigned>(std::countr_zero(left));
     answer = parsers[i].probe(in);
     if (answer.likelihood == Likelihood::kNo) s.candidates &= ~(uint64_t{1} << i);
     if (answer.likelihood == Likelihood::kCertain) found = i;
+    if (answer.likelihood == Likelihood::kUnsure) is_first = false;
   }
-  if (found == kNoParser) {
-    const size_t held = s.pending[0].held + s.pending[1].held + (p.held == 0 ? bytes.size() : 0);
-    const bool enough = a.datagram ? ++s.tries >= kProbeDatagramsMax : held >= kProbeBytesMax;
-    if (s.candidates == 0 || enough) {
+  const size_t held = s.pending[0].held + s.pending[1].held + (p.held == 0 ? bytes.size() : 0);
+  const bool enough = a.whole || held >= kProbeBytesMax;
+  if (found == kNoParser || (!is_first && !enough)) {
+    const bool over = a.datagram ? ++s.tries >= kProbeDatagramsMax : enough;
+    if (s.candidates == 0 || over) {
       settle(f);
     } else if (!a.datagram && p.held == 0 && !keep(s, direction, bytes)) {
       settle(f);

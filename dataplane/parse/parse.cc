@@ -250,7 +250,7 @@ bool ProtocolParsers::feed(Slot& s, unsigned direction, Arrived a, Flow& f) {
 void ProtocolParsers::adopt(Slot& s, unsigned parser, Flow& f) noexcept {
   s.parser = static_cast<uint8_t>(parser);
   all_parsers()[parser].start(s.state);
-  for (Pending& p : s.pending) p.shown = 0;
+  for (Pending& p : s.pending) p.shown = 0, p.needs = 0;
   if (f.protocol != 0) return;  // a flow keeps the name of what it began as
   ++stats_.flows;
   f.protocol = static_cast<uint8_t>(static_cast<unsigned>(all_parsers()[parser].kind) + 1);
@@ -261,8 +261,10 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
   Pending& p = s.pending[direction];
   const std::span<const uint8_t> bytes = a.bytes;
   ProbeInput in;
+  size_t kept = 0;
   if (p.held != 0 && !bytes.empty()) {  // see it together with what came before
-    if (!keep(s, direction, bytes.first(std::min(bytes.size(), kProbeBytesMax)))) {
+    kept = std::min(bytes.size(), kProbeBytesMax);
+    if (!keep(s, direction, bytes.first(kept))) {
       settle(f);
       return false;
     }
@@ -313,7 +315,7 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
   if (s.pending[other].held != 0) run(s, other, {}, f);
   if (f.parse_slot == kNoSlot || s.parser == kNoParser) return false;
   if (p.held == 0) return true;
-  run(s, direction, {{}, a.whole, a.datagram}, f);  // it holds the bytes already
+  run(s, direction, {bytes.subspan(kept), a.whole, a.datagram}, f);  // it holds the others
   return false;
 }
 

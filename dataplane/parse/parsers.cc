@@ -33,6 +33,7 @@ constexpr Parser kParsers[] = {
     parser_of<QuicParser>(),
     parser_of<SmbParser>(),
     parser_of<DcerpcParser>(),
+    parser_of<TelnetParser>(),
     parser_of<SshParser>(),
     parser_of<HttpParser>(),
     parser_of<SipParser>(),
@@ -56,7 +57,6 @@ constexpr Parser kParsers[] = {
     parser_of<RadiusParser>(),
     parser_of<TftpParser>(),
     parser_of<NtpParser>(),
-    parser_of<TelnetParser>(),
 };
 // clang-format on
 static_assert(std::size(kParsers) <= kParsersMax);

@@ -98,6 +98,15 @@ void write_tables(JsonText& json, const Desk& d) {
   json.field("refused", total(&StatsPage::flows_refused_full));
   json.field("table_bytes", total(&StatsPage::flow_table_bytes));
   json.close();
+  json.open("evidence");
+  json.field("events", total(&StatsPage::evidence_events));
+  json.field("lost", total(&StatsPage::evidence_lost));
+  json.field("flows", total(&StatsPage::parse_flows));
+  json.field("malformed", total(&StatsPage::parse_malformed));
+  json.field("evicted", total(&StatsPage::parse_evicted));
+  json.field("no_buffer", total(&StatsPage::parse_no_buffer));
+  json.field("gaps", total(&StatsPage::parse_gaps));
+  json.close();
   json.open("streams");
   json.field("held", total(&StatsPage::streams_held));
   json.field("bytes_held", total(&StatsPage::stream_bytes_held));

@@ -1,119 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to parse: ASN.1 as it stands on the wire (X.690): BER with definite lengths, hence DER.
-// Reads one element after the other and never past the end; the first that does not fit sets fail.
+// Private to parse: elements of ASN.1 in BER and DER (X.690), one after the other, never past the
+// end. Lengths of up to four octets, also where fewer would do; an indefinite length is refused, as
+// LDAP (RFC 4511 section 5.1), Kerberos and certificates do.
 #pragma once
 
-#include "dataplane/parse/fact_list.h"
+#include "dataplane/parse/cursor.h"
 
 namespace weir::parse {
 
-namespace asn1 {
-// Identifier octets: class, constructed bit, number. [n] of a context is context(n).
-constexpr uint8_t kBoolean = 0x01, kInteger = 0x02, kBitString = 0x03, kOctetString = 0x04,
-                  kNull = 0x05, kOid = 0x06, kEnumerated = 0x0a, kUtf8String = 0x0c,
-                  kPrintableString = 0x13, kT61String = 0x14, kIa5String = 0x16, kUtcTime = 0x17,
-                  kGeneralizedTime = 0x18, kVisibleString = 0x1a, kGeneralString = 0x1b,
-                  kUniversalString = 0x1c, kBmpString = 0x1e, kSequence = 0x30, kSet = 0x31;
-constexpr uint8_t context(unsigned n) noexcept {
-  return static_cast<uint8_t>(0xa0 | n);
-}
-constexpr uint8_t context_plain(unsigned n) noexcept {
-  return static_cast<uint8_t>(0x80 | n);
-}
-constexpr uint8_t application(unsigned n) noexcept {
-  return static_cast<uint8_t>(0x60 | n);
-}
-constexpr uint8_t application_plain(unsigned n) noexcept {
-  return static_cast<uint8_t>(0x40 | n);
-}
-}  // namespace asn1
-
-// The head of an element: its tag, how long the head is, how long what follows it claims to be.
+// Tag and length in front of an element. A tag of two octets is both: 0x7f65.
 struct Asn1Head {
-  uint8_t tag = 0;
-  uint8_t bytes = 0;
-  uint32_t length = 0;
-  enum class Is : uint8_t { kGood, kIncomplete, kBad } is = Is::kIncomplete;
+  uint16_t tag = 0;
+  uint8_t head_bytes = 0;
+  uint32_t body_bytes = 0;
+  uint64_t whole_bytes() const noexcept { return uint64_t{head_bytes} + body_bytes; }
 };
+enum class Asn1Read : uint8_t { kGood, kShort, kBad };
 
-// Numbers over 30, indefinite lengths and lengths of more than four bytes are bad.
-inline Asn1Head read_asn1_head(Bytes b) noexcept {
-  Asn1Head h;
-  if (b.empty()) return h;
-  h.tag = b[0];
-  if ((h.tag & 0x1f) == 0x1f) h.is = Asn1Head::Is::kBad;
-  if (b.size() < 2 || h.is == Asn1Head::Is::kBad) return h;
-  const unsigned more = b[1] < 0x80 ? 0 : b[1] & 0x7fu;
-  if (more > 4 || b[1] == 0x80) {
-    h.is = Asn1Head::Is::kBad;
-    return h;
+inline Asn1Read read_asn1_head(Bytes bytes, Asn1Head& head) noexcept {
+  Cursor c(bytes);
+  head.tag = c.u8();
+  if ((head.tag & 0x1f) == 0x1f) {
+    const uint8_t low = c.u8();
+    if (c.ok() && low >= 0x80) return Asn1Read::kBad;
+    head.tag = static_cast<uint16_t>(head.tag << 8 | low);
   }
-  if (b.size() < 2 + more) return h;
-  h.length = more == 0 ? b[1] : 0;
-  for (unsigned i = 0; i < more; ++i) h.length = h.length << 8 | b[2 + i];
-  h.bytes = static_cast<uint8_t>(2 + more);
-  h.is = Asn1Head::Is::kGood;
-  return h;
+  uint32_t length = c.u8();
+  if (!c.ok()) return Asn1Read::kShort;
+  if (length >= 0x80) {
+    const unsigned octets = length & 0x7f;
+    if (octets == 0 || octets > 4) return Asn1Read::kBad;
+    length = 0;
+    for (unsigned i = 0; i < octets; ++i) length = length << 8 | c.u8();
+    if (!c.ok()) return Asn1Read::kShort;
+  }
+  head.head_bytes = static_cast<uint8_t>(c.at());
+  head.body_bytes = length;
+  return Asn1Read::kGood;
 }
 
-struct Asn1Element {
-  uint8_t tag = 0;
-  Bytes content;
-  Bytes whole;  // with its head
-  bool constructed() const noexcept { return (tag & 0x20) != 0; }
+struct Element {
+  uint16_t tag = 0;
+  Bytes body, whole;
 };
 
-class Asn1Reader {
+class Asn1 {
  public:
-  explicit Asn1Reader(Bytes bytes) noexcept : left_(bytes) {}
+  // kClip: `bytes` are only the beginning of what is read: the element that does not end within
+  // them is given as far as it is there.
+  enum class Past : uint8_t { kRefuse, kClip };
+  Asn1() = default;
+  explicit Asn1(Bytes bytes, Past past = Past::kRefuse) noexcept : bytes_(bytes), past_(past) {}
 
-  // false: there is none, or it is malformed (then ok() is false).
-  bool next(Asn1Element& e) noexcept {
-    e = {};
-    if (failed_ || left_.empty()) return false;
-    const Asn1Head h = read_asn1_head(left_);
-    if (h.is != Asn1Head::Is::kGood || left_.size() - h.bytes < h.length) {
-      failed_ = true;
-      return false;
+  bool more() const noexcept { return !failed_ && !bytes_.empty(); }
+  bool ok() const noexcept { return !failed_; }
+  Bytes rest() const noexcept { return bytes_; }
+  // The next element. false: there is none, or it does not fit.
+  bool next(Element& e) noexcept {
+    Asn1Head head;
+    if (!more()) return false;
+    if (read_asn1_head(bytes_, head) != Asn1Read::kGood) return fail();
+    size_t whole = head.head_bytes + size_t{head.body_bytes};
+    if (whole > bytes_.size()) {
+      if (past_ == Past::kRefuse) return fail();
+      whole = bytes_.size();
     }
-    e.tag = h.tag;
-    e.whole = left_.first(size_t{h.bytes} + h.length);
-    e.content = e.whole.subspan(h.bytes);
-    left_ = left_.subspan(e.whole.size());
+    e.tag = head.tag;
+    e.whole = bytes_.first(whole);
+    e.body = e.whole.subspan(head.head_bytes);
+    bytes_ = bytes_.subspan(whole);
     return true;
   }
-  // What comes next has to be of this tag: its content; else fail and nothing.
-  Bytes take(uint8_t tag) noexcept {
-    Asn1Element e;
-    if (next(e) && e.tag == tag) return e.content;
+  // The next element where it has this tag; otherwise it stays the next.
+  bool take(uint16_t tag, Element& e) noexcept {
+    const Bytes before = bytes_;
+    if (!next(e)) return false;
+    if (e.tag == tag) return true;
+    bytes_ = before;
+    return false;
+  }
+  // The body of the element that must be next; fails where it is another.
+  Bytes body(uint16_t tag) noexcept {
+    Element e;
+    if (take(tag, e)) return e.body;
     failed_ = true;
     return {};
   }
-  // The next element if it is of this tag; else it stays.
-  bool take_if(uint8_t tag, Bytes& content) noexcept {
-    if (failed_ || left_.empty() || left_[0] != tag) return false;
-    content = take(tag);
-    return !failed_;
-  }
-  // INTEGER or ENUMERATED; what does not fit fails.
-  int64_t number(uint8_t tag = asn1::kInteger) noexcept {
-    const Bytes b = take(tag);
-    if (b.empty() || b.size() > 8) {
-      failed_ = true;
-      return 0;
-    }
-    uint64_t v = (b[0] & 0x80) != 0 ? ~uint64_t{0} : 0;
-    for (const uint8_t byte : b) v = v << 8 | byte;
-    return static_cast<int64_t>(v);
-  }
-
-  bool ok() const noexcept { return !failed_; }
-  bool at_end() const noexcept { return failed_ || left_.empty(); }
-  Bytes rest() const noexcept { return left_; }
+  // What the element that must be next contains.
+  Asn1 inside(uint16_t tag) noexcept { return Asn1(body(tag), past_); }
+  Past past() const noexcept { return past_; }
 
  private:
-  Bytes left_;
+  bool fail() noexcept {
+    failed_ = true;
+    return false;
+  }
+  Bytes bytes_;
+  Past past_ = Past::kRefuse;
   bool failed_ = false;
 };
+
+constexpr uint16_t kAsn1Boolean = 0x01, kAsn1Integer = 0x02, kAsn1BitString = 0x03,
+                   kAsn1OctetString = 0x04, kAsn1Oid = 0x06, kAsn1Enumerated = 0x0a,
+                   kAsn1UtcTime = 0x17, kAsn1GeneralizedTime = 0x18, kAsn1UniversalString = 0x1c,
+                   kAsn1BmpString = 0x1e, kAsn1Sequence = 0x30, kAsn1Set = 0x31;
+
+// Two's complement; false: nothing, or more than 64 bits.
+inline bool read_asn1_integer(Bytes body, int64_t& value) noexcept {
+  if (body.empty() || body.size() > 8) return false;
+  uint64_t v = (body[0] & 0x80) != 0 ? UINT64_MAX : 0;
+  for (const uint8_t b : body) v = v << 8 | b;
+  value = static_cast<int64_t>(v);
+  return true;
+}
 
 }  // namespace weir::parse

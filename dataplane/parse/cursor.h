@@ -28,6 +28,14 @@ class Cursor {
   uint32_t le32() noexcept { return little<uint32_t>(); }
   uint64_t le64() noexcept { return little<uint64_t>(); }
   Bytes bytes(size_t n) noexcept { return take(n) ? bytes_.subspan(at_ - n, n) : Bytes{}; }
+  // A text that a zero byte ends; it is read too.
+  Bytes zero_ended() noexcept {
+    const Bytes all = rest();
+    const auto n = static_cast<size_t>(std::find(all.begin(), all.end(), uint8_t{0}) - all.begin());
+    const Bytes text = bytes(n);
+    skip(1);
+    return text;
+  }
   void skip(size_t n) noexcept { take(n); }
   void seek(size_t at) noexcept {
     if (at > bytes_.size()) failed_ = true;

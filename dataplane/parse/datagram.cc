@@ -30,16 +30,6 @@ Step NtpParser::parse(const Input& in, Output& out) noexcept {
 // --- TFTP
 
 namespace {
-// A text that a zero byte ends.
-Bytes zero_ended(Cursor& c) noexcept {
-  const Bytes rest = c.rest();
-  const auto end = std::find(rest.begin(), rest.end(), uint8_t{0});
-  const auto n = static_cast<size_t>(end - rest.begin());
-  const Bytes text = c.bytes(n);
-  c.skip(1);
-  return text;
-}
-
 bool is_text(Bytes b) noexcept {
   return std::all_of(b.begin(), b.end(), [](uint8_t c) { return c >= 0x20 && c != 0x7f; });
 }
@@ -49,8 +39,8 @@ Probe TftpParser::probe(const ProbeInput& in) noexcept {
   Cursor c(in.bytes);
   const uint16_t operation = c.be16();
   if (operation != 1 && operation != 2) return kNotMine;
-  const Bytes file = zero_ended(c);
-  const Bytes mode = zero_ended(c);
+  const Bytes file = c.zero_ended();
+  const Bytes mode = c.zero_ended();
   if (!c.ok() || file.empty() || !is_text(file)) return kNotMine;
   const bool known = equal_ignoring_case(mode, "octet") || equal_ignoring_case(mode, "netascii") ||
                      equal_ignoring_case(mode, "mail");
@@ -60,8 +50,8 @@ Probe TftpParser::probe(const ProbeInput& in) noexcept {
 Step TftpParser::parse(const Input& in, Output& out) noexcept {
   Cursor c(in.bytes);
   const uint16_t operation = c.be16();
-  const Bytes file = zero_ended(c);
-  const Bytes mode = zero_ended(c);
+  const Bytes file = c.zero_ended();
+  const Bytes mode = c.zero_ended();
   if (!c.ok() || (operation != 1 && operation != 2)) return Step::forget(in.bytes.size());
   FactWriter& facts = out.fresh();
   facts.text(Fact::kTftpPacket, std::string_view(operation == 1 ? "read" : "write"));

@@ -3,6 +3,8 @@
 
 #include "dataplane/parse/base64.h"
 #include "dataplane/parse/cursor.h"
+#include "dataplane/parse/ntlmssp.h"
+#include "dataplane/parse/spnego.h"
 #include "dataplane/parse/uri.h"
 
 namespace weir::parse {
@@ -59,8 +61,18 @@ void write_range(FactWriter& facts, Bytes value) noexcept {
   if (read_decimal(after(numbers, '/'), n)) facts.number(Fact::kHttpRangeSize, n);
 }
 
+// RFC 4559: SPNEGO's token, or NTLMSSP's bare, in base64.
+bool read_ntlm(Bytes scheme, Bytes token, Ntlmssp& ntlm) noexcept {
+  if (!equal_ignoring_case(scheme, "ntlm") && !equal_ignoring_case(scheme, "negotiate")) {
+    return false;
+  }
+  uint8_t room[3072];
+  const SecurityToken found = find_security_token(from_base64(token, room));
+  return found.mechanism == SecurityToken::Mechanism::kNtlmssp && ntlm.read(found.token);
+}
+
 std::string_view mechanism_of(HttpLogin login) noexcept {
-  return login == HttpLogin::kBasic ? "basic" : "digest";
+  return login == HttpLogin::kBasic ? "basic" : login == HttpLogin::kDigest ? "digest" : "ntlmssp";
 }
 
 }  // namespace
@@ -129,6 +141,13 @@ void write_http_response_field(FactWriter& facts, HttpField field, Bytes value) 
       return write_range(facts, value);
     case HttpField::kServer:
       return facts.text(Fact::kHttpServer, value, 128);
+    case HttpField::kAuthenticate:
+    case HttpField::kProxyAuthenticate: {
+      const Bytes scheme = before(value, ' ');
+      Ntlmssp ntlm;
+      if (read_ntlm(scheme, trimmed(value.subspan(scheme.size())), ntlm)) ntlm.write(facts);
+      return;
+    }
     case HttpField::kLocation:
       return facts.text(Fact::kHttpRedirect, value, kHttpFieldMax);
     default:
@@ -146,6 +165,12 @@ HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept {
     facts.text(Fact::kHttpUser, before(from_base64(rest, room), ':'), kUserMax);
     return HttpLogin::kBasic;
   }
+  if (Ntlmssp ntlm; read_ntlm(scheme, rest, ntlm)) {
+    ntlm.write(facts);
+    if (!ntlm.is_login()) return HttpLogin::kNone;
+    facts.text(Fact::kHttpUser, ntlm.user.bytes(), kUserMax);
+    return HttpLogin::kNtlm;
+  }
   if (!equal_ignoring_case(scheme, "digest")) return HttpLogin::kNone;
   for (Bytes left = rest; !left.empty(); left = trimmed(after(left, ','))) {
     if (left.size() < 9 || !equal_ignoring_case(left.first(9), "username=")) continue;
@@ -161,12 +186,11 @@ HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept {
 void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status) noexcept {
   const FactValue url = find_fact(facts.facts(), Fact::kHttpUrl);
   uint8_t room[kHttpUrlMax];
-  uint8_t user[128];
-  size_t user_bytes = 0;
-  if (login != HttpLogin::kNone) {
-    const FactValue v = find_fact(facts.facts(), Fact::kHttpUser);
-    user_bytes = std::min(v.bytes.size(), sizeof user);
-    std::copy_n(v.bytes.begin(), user_bytes, user);
+  ShortText<128> user, domain, host;  // tell() has the facts' room used again
+  if (login != HttpLogin::kNone) user.assign(find_fact(facts.facts(), Fact::kHttpUser).bytes);
+  if (login == HttpLogin::kNtlm) {
+    domain.assign(find_fact(facts.facts(), Fact::kNtlmDomain).bytes);
+    host.assign(find_fact(facts.facts(), Fact::kNtlmHost).bytes);
   }
   if (url.fact != Fact::kCount) {
     facts.text(Fact::kHttpUrlNormalized, normalized_uri(url.bytes, room));
@@ -179,7 +203,9 @@ void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status)
                         static_cast<char>('0' + status % 10)};
   out.login({.protocol = "http",
              .mechanism = mechanism_of(login),
-             .account = Bytes(user, user_bytes),
+             .account = user.bytes(),
+             .domain = domain.bytes(),
+             .host = host.bytes(),
              .outcome = status == 0 ? LoginOutcome::kAttempt
                         : refused   ? LoginOutcome::kFailure
                                     : LoginOutcome::kSuccess,

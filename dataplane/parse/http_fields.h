@@ -51,7 +51,7 @@ class HttpFieldSet {
 };
 
 // How a request says who it is from.
-enum class HttpLogin : uint8_t { kNone, kBasic, kDigest, kOther };
+enum class HttpLogin : uint8_t { kNone, kBasic, kDigest, kNtlm };
 
 struct HostPort {
   Bytes host;

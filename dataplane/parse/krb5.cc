@@ -209,28 +209,28 @@ bool is_refusal(int64_t code) noexcept {
 
 // [APPLICATION n] SEQUENCE { [0 or 1] INTEGER 5 ...: what every message begins with. kShort: so far
 // it may be.
-BerRead read_start(Bytes bytes, unsigned& type, uint64_t& whole) noexcept {
-  BerHead head, inner;
-  if (bytes.empty()) return BerRead::kShort;
+Asn1Read read_start(Bytes bytes, unsigned& type, uint64_t& whole) noexcept {
+  Asn1Head head, inner;
+  if (bytes.empty()) return Asn1Read::kShort;
   type = bytes[0] & 0x1f;
-  if ((bytes[0] & 0xe0) != 0x60 || type_name(type) == "UNKNOWN") return BerRead::kBad;
-  const BerRead outer = read_ber_head(bytes, head);
-  if (outer != BerRead::kGood) return outer;
+  if ((bytes[0] & 0xe0) != 0x60 || type_name(type) == "UNKNOWN") return Asn1Read::kBad;
+  const Asn1Read outer = read_asn1_head(bytes, head);
+  if (outer != Asn1Read::kGood) return outer;
   whole = head.whole_bytes();
   const Bytes body = bytes.subspan(head.head_bytes);
-  if (body.empty()) return BerRead::kShort;
-  if (body[0] != kAsn1Sequence) return BerRead::kBad;
-  const BerRead sequence = read_ber_head(body, inner);
-  if (sequence != BerRead::kGood) return sequence;
-  if (inner.whole_bytes() != head.body_bytes) return BerRead::kBad;
+  if (body.empty()) return Asn1Read::kShort;
+  if (body[0] != kAsn1Sequence) return Asn1Read::kBad;
+  const Asn1Read sequence = read_asn1_head(body, inner);
+  if (sequence != Asn1Read::kGood) return sequence;
+  if (inner.whole_bytes() != head.body_bytes) return Asn1Read::kBad;
   const uint8_t version[] = {static_cast<uint8_t>(type == kAsReq || type == kTgsReq ? 0xa1 : 0xa0),
                              3, 2, 1, 5};
   const Bytes rest = body.subspan(inner.head_bytes);
   const size_t n = std::min(rest.size(), sizeof version);
   if (!std::equal(rest.begin(), rest.begin() + static_cast<long>(n), version)) {
-    return BerRead::kBad;
+    return Asn1Read::kBad;
   }
-  return n == sizeof version ? BerRead::kGood : BerRead::kShort;
+  return n == sizeof version ? Asn1Read::kGood : Asn1Read::kShort;
 }
 
 }  // namespace
@@ -246,9 +246,9 @@ Probe Krb5Parser::probe(const ProbeInput& in) noexcept {
   }
   unsigned type = 0;
   uint64_t whole = length;
-  const BerRead start = read_start(bytes, type, whole);
-  if (start == BerRead::kBad || whole > length) return kNotMine;
-  if (start == BerRead::kShort) return in.whole ? kNotMine : kPerhaps;
+  const Asn1Read start = read_start(bytes, type, whole);
+  if (start == Asn1Read::kBad || whole > length) return kNotMine;
+  if (start == Asn1Read::kShort) return in.whole ? kNotMine : kPerhaps;
   return type == kAsReq || type == kTgsReq || type == kApReq ? kMineFromClient : kMineFromServer;
 }
 
@@ -272,7 +272,7 @@ bool Krb5Parser::message(Bytes bytes, Asn1::Past past, Output& out) noexcept {
   unsigned type = 0;
   uint64_t whole = 0;
   Element e;
-  if (read_start(bytes, type, whole) != BerRead::kGood || !Asn1(bytes, past).next(e)) {
+  if (read_start(bytes, type, whole) != Asn1Read::kGood || !Asn1(bytes, past).next(e)) {
     out.violation(kKind, kMalformed);
     return false;
   }
@@ -509,20 +509,17 @@ void Krb5Parser::login(LoginOutcome outcome, std::string_view code, Output& out)
 bool read_ap_request(Bytes token, ApRequest& request) noexcept {
   const SecurityToken found = find_security_token(token);
   if (found.mechanism != SecurityToken::Mechanism::kKerberosApReq) return false;
-  const Bytes inner = found.token;
+  constexpr auto kPast = Asn1::Past::kClip;  // who carries it may have cut it off
+  Asn1 fields = Asn1(found.token, kPast).inside(0x6e).inside(kAsn1Sequence);
   Element e;
-  unsigned type = 0;
-  uint64_t whole = 0;
-  if (read_start(inner, type, whole) != BerRead::kGood || type != kApReq) return false;
-  Asn1 fields = Asn1(inner).inside(0x6e).inside(kAsn1Sequence);
   while (fields.next(e)) {
     if (e.tag != context(3)) continue;
     Ticket ticket;
-    read_ticket(e, ticket, Asn1::Past::kRefuse);
+    read_ticket(e, ticket, kPast);
     request.realm = ticket.realm;
     request.service = ticket.service;
     request.ticket_encryption = ticket.encryption;
-    return ticket.encrypted;
+    return !ticket.realm.empty();
   }
   return false;
 }

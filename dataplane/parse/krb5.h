@@ -7,7 +7,7 @@
 // for its answer. Of a message over 32 KB the first 8 KB are read.
 #pragma once
 
-#include "dataplane/parse/ber.h"
+#include "dataplane/parse/asn1.h"
 #include "dataplane/parse/parser.h"
 
 namespace weir::parse {

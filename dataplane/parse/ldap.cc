@@ -88,32 +88,32 @@ bool ends_request(uint16_t tag) noexcept {
 
 // SEQUENCE { INTEGER messageID, protocolOp ...: what every message begins with. As far as the bytes
 // go; kShort: so far it may be.
-BerRead read_start(Bytes bytes, uint64_t& whole, uint32_t& id, uint16_t& operation) noexcept {
-  if (bytes.empty()) return BerRead::kShort;
-  if (bytes[0] != kAsn1Sequence) return BerRead::kBad;
-  BerHead head, inner;
-  const BerRead outer = read_ber_head(bytes, head);
-  if (outer != BerRead::kGood) return outer;
+Asn1Read read_start(Bytes bytes, uint64_t& whole, uint32_t& id, uint16_t& operation) noexcept {
+  if (bytes.empty()) return Asn1Read::kShort;
+  if (bytes[0] != kAsn1Sequence) return Asn1Read::kBad;
+  Asn1Head head, inner;
+  const Asn1Read outer = read_asn1_head(bytes, head);
+  if (outer != Asn1Read::kGood) return outer;
   whole = head.whole_bytes();
-  if (head.body_bytes < 5 || whole > kMessageMax) return BerRead::kBad;
+  if (head.body_bytes < 5 || whole > kMessageMax) return Asn1Read::kBad;
   Bytes body = bytes.subspan(head.head_bytes);
   if (body.size() < 2)
-    return body.empty() || body[0] == kAsn1Integer ? BerRead::kShort : BerRead::kBad;
-  if (body[0] != kAsn1Integer || body[1] == 0 || body[1] > 5) return BerRead::kBad;
+    return body.empty() || body[0] == kAsn1Integer ? Asn1Read::kShort : Asn1Read::kBad;
+  if (body[0] != kAsn1Integer || body[1] == 0 || body[1] > 5) return Asn1Read::kBad;
   const size_t digits = body[1];
-  if (body.size() < 2 + digits) return BerRead::kShort;
+  if (body.size() < 2 + digits) return Asn1Read::kShort;
   int64_t value = 0;
   read_asn1_integer(body.subspan(2, digits), value);
-  if (value < 0 || value > 0x7fff'ffff) return BerRead::kBad;
+  if (value < 0 || value > 0x7fff'ffff) return Asn1Read::kBad;
   id = static_cast<uint32_t>(value);
   body = body.subspan(2 + digits);
-  if (body.empty()) return BerRead::kShort;
-  if (operation_of(body[0]) == nullptr) return BerRead::kBad;
+  if (body.empty()) return Asn1Read::kShort;
+  if (operation_of(body[0]) == nullptr) return Asn1Read::kBad;
   operation = body[0];
-  const BerRead read = read_ber_head(body, inner);
-  if (read == BerRead::kShort && body.size() + head.head_bytes + 2 + digits < whole) return read;
-  if (read != BerRead::kGood) return BerRead::kBad;
-  return inner.whole_bytes() + 2 + digits <= head.body_bytes ? BerRead::kGood : BerRead::kBad;
+  const Asn1Read read = read_asn1_head(body, inner);
+  if (read == Asn1Read::kShort && body.size() + head.head_bytes + 2 + digits < whole) return read;
+  if (read != Asn1Read::kGood) return Asn1Read::kBad;
+  return inner.whole_bytes() + 2 + digits <= head.body_bytes ? Asn1Read::kGood : Asn1Read::kBad;
 }
 
 // LDAPResult, RFC 4511 section 4.1.9. Returns the code.
@@ -139,9 +139,9 @@ Probe LdapParser::probe(const ProbeInput& in) noexcept {
   uint64_t whole = 0;
   uint32_t id = 0;
   uint16_t tag = 0;
-  const BerRead start = read_start(in.bytes, whole, id, tag);
-  if (start == BerRead::kBad || (start == BerRead::kShort && in.whole)) return kNotMine;
-  if (start == BerRead::kShort) return kPerhaps;
+  const Asn1Read start = read_start(in.bytes, whole, id, tag);
+  if (start == Asn1Read::kBad || (start == Asn1Read::kShort && in.whole)) return kNotMine;
+  if (start == Asn1Read::kShort) return kPerhaps;
   if (in.transport == kOverUdp && whole > in.bytes.size()) return kNotMine;
   return operation_of(tag)->request ? kMineFromClient : kMineFromServer;
 }
@@ -195,7 +195,7 @@ Step LdapParser::unwrap(const Input& in, Output& out) noexcept {
   uint32_t id = 0;
   uint16_t tag = 0;
   if (token.size() < head || whole < 4 + head + trailer) return sealed(out);
-  if (read_start(token.subspan(head), message, id, tag) == BerRead::kBad) return sealed(out);
+  if (read_start(token.subspan(head), message, id, tag) == Asn1Read::kBad) return sealed(out);
   Wrapping& w = wrapping_[in.from_client ? 1 : 0];
   w.left = whole - 4 - head - trailer;
   w.trailer = static_cast<uint32_t>(trailer);
@@ -214,7 +214,7 @@ bool LdapParser::skip_entry(Bytes start, uint64_t whole) noexcept {
   uint64_t bytes = 0;
   uint32_t id = 0;
   uint16_t tag = 0;
-  if (read_start(start, bytes, id, tag) != BerRead::kGood || tag != kEntry) return false;
+  if (read_start(start, bytes, id, tag) != Asn1Read::kGood || tag != kEntry) return false;
   Waiting* w = find(id);
   if (w == nullptr || w->told < kEntriesTold) return false;
   ++w->entries;
@@ -227,9 +227,9 @@ Step LdapParser::messages(const Input& in, Output& out) noexcept {
   uint64_t whole = 0;
   Message m;
   uint16_t tag = 0;
-  const BerRead start = read_start(in.bytes, whole, m.id, tag);
-  if (start == BerRead::kBad) return may_wrap_ ? sealed(out) : Step::malformed(kInvalid);
-  if (start == BerRead::kShort) return Step::need(in.bytes.size() + 1);
+  const Asn1Read start = read_start(in.bytes, whole, m.id, tag);
+  if (start == Asn1Read::kBad) return may_wrap_ ? sealed(out) : Step::malformed(kInvalid);
+  if (start == Asn1Read::kShort) return Step::need(in.bytes.size() + 1);
   const bool wrapped = wrapping.left != 0;
   if (wrapped && whole > wrapping.left) return Step::malformed(kInvalid);
   const bool large = whole > kMessageBytesMax;

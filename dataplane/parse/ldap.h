@@ -8,7 +8,7 @@
 // out is told without its answer. Of a message over 32 KB the first 4 KB are read.
 #pragma once
 
-#include "dataplane/parse/ber.h"
+#include "dataplane/parse/asn1.h"
 #include "dataplane/parse/ntlmssp.h"
 #include "dataplane/parse/parser.h"
 #include "dataplane/parse/spnego.h"

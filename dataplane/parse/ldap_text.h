@@ -2,7 +2,7 @@
 // Private to parse: what of LDAP is shown as text.
 #pragma once
 
-#include "dataplane/parse/ber.h"
+#include "dataplane/parse/asn1.h"
 
 namespace weir::parse {
 

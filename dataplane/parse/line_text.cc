@@ -72,32 +72,4 @@ Opens opens_with(Bytes bytes, std::span<const std::string_view> words) noexcept 
   return opens;
 }
 
-bool base64_decode(Bytes text, std::span<uint8_t> to, size_t& size) noexcept {
-  size = 0;
-  uint32_t bits = 0;
-  unsigned held = 0;
-  while (!text.empty() && text.back() == '=') text = text.first(text.size() - 1);
-  for (const uint8_t c : text) {
-    uint32_t v = 0;
-    if (c >= 'A' && c <= 'Z') {
-      v = c - uint32_t{'A'};
-    } else if (c >= 'a' && c <= 'z') {
-      v = c - uint32_t{'a'} + 26;
-    } else if (c >= '0' && c <= '9') {
-      v = c - uint32_t{'0'} + 52;
-    } else if (c == '+' || c == '/') {
-      v = c == '+' ? 62 : 63;
-    } else {
-      return false;
-    }
-    bits = (bits << 6 | v) & 0xffffff;
-    held += 6;
-    if (held < 8) continue;
-    held -= 8;
-    if (size == to.size()) return false;
-    to[size++] = static_cast<uint8_t>(bits >> held);
-  }
-  return true;
-}
-
 }  // namespace weir::parse

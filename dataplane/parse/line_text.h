@@ -62,7 +62,5 @@ unsigned reply_code(Bytes line) noexcept;
 // kUnsure while it is too short to say, or kCertain.
 enum class Opens : uint8_t { kNo, kUnsure, kYes };
 Opens opens_with(Bytes bytes, std::span<const std::string_view> words) noexcept;
-// RFC 4648 section 4, padding or not. false: it is none, or has no room.
-bool base64_decode(Bytes text, std::span<uint8_t> to, size_t& size) noexcept;
 
 }  // namespace weir::parse

@@ -11,30 +11,9 @@ constexpr size_t kHead = 8;
 constexpr uint8_t kSqlBatch = 1, kRpc = 3, kResponse = 4, kLogin7 = 16, kPrelogin = 18;
 constexpr size_t kShownMax = 4096;
 
-// UTF-16 as UTF-8; what is no character of the basic plane becomes '?'.
-size_t narrow(Bytes wide, uint8_t* to, size_t most) noexcept {
-  size_t n = 0;
-  for (; wide.size() >= 2 && n + 3 <= most; wide = wide.subspan(2)) {
-    const unsigned c = wide[0] | unsigned{wide[1]} << 8;
-    if (c < 0x80) {
-      to[n++] = static_cast<uint8_t>(c);
-    } else if (c < 0x800) {
-      to[n++] = static_cast<uint8_t>(0xc0 | c >> 6);
-      to[n++] = static_cast<uint8_t>(0x80 | (c & 0x3f));
-    } else if (c >= 0xd800 && c < 0xe000) {
-      to[n++] = '?';
-    } else {
-      to[n++] = static_cast<uint8_t>(0xe0 | c >> 12);
-      to[n++] = static_cast<uint8_t>(0x80 | (c >> 6 & 0x3f));
-      to[n++] = static_cast<uint8_t>(0x80 | (c & 0x3f));
-    }
-  }
-  return n;
-}
-
 void wide_text(FactWriter& facts, Fact fact, Bytes wide) noexcept {
   uint8_t text[1536];
-  facts.text(fact, Bytes(text, narrow(wide, text, sizeof text)));
+  facts.text(fact, Bytes(text, utf8_of_utf16(wide, text)));
 }
 
 std::string_view encryption_name(uint8_t value) noexcept {
@@ -115,10 +94,8 @@ void MssqlParser::login(Bytes body, Output& out) noexcept {
     const Bytes wide = text.bytes(size_t{letters} * 2);
     if (!c.ok() || !text.ok() || wide.empty()) continue;
     wide_text(facts, t.fact, wide);
-    uint8_t plain[128];
-    const Bytes narrowed(plain, narrow(wide, plain, sizeof plain));
-    if (t.fact == Fact::kMssqlUser) user_.keep(narrowed);
-    if (t.fact == Fact::kMssqlHost) host_.keep(narrowed);
+    if (t.fact == Fact::kMssqlUser) user_.assign_utf16(wide);
+    if (t.fact == Fact::kMssqlHost) host_.assign_utf16(wide);
   }
   awaits_outcome_ = true;
   out.tell(kKind, facts);

@@ -10,15 +10,6 @@ constexpr size_t kHead = 4;  // three bytes of length, the sequence number
 constexpr uint32_t kClientSsl = 0x0800, kClientProtocol41 = 0x0200, kConnectWithDb = 0x0008,
                    kSecureConnection = 0x8000, kPluginAuthLenenc = 0x200000, kPluginAuth = 0x80000;
 
-Bytes zero_ended(Cursor& c) noexcept {
-  const Bytes rest = c.rest();
-  const auto n =
-      static_cast<size_t>(std::find(rest.begin(), rest.end(), uint8_t{0}) - rest.begin());
-  const Bytes text = c.bytes(n);
-  c.skip(1);
-  return text;
-}
-
 std::string_view command_name(uint8_t code) noexcept {
   switch (code) {
     case 0x01:
@@ -64,7 +55,7 @@ Probe MysqlParser::probe(const ProbeInput& in) noexcept {
   if (c.u8() != 0 || length < 20 || length > 1024 || c.u8() != 10) return kNotMine;
   constexpr size_t kVersionMax = 64;
   Cursor text(c.rest().first(std::min(c.left(), kVersionMax)));
-  const Bytes version = zero_ended(text);
+  const Bytes version = text.zero_ended();
   if (!text.ok()) return c.left() < kVersionMax && !in.whole ? kPerhaps : kNotMine;
   const bool digits = !version.empty() && version[0] >= '3' && version[0] <= '9' &&
                       std::find(version.begin(), version.end(), '.') != version.end();
@@ -77,16 +68,16 @@ void MysqlParser::login(Bytes body, Output& out) noexcept {
   const uint32_t flags = c.le32();
   if ((flags & kClientProtocol41) == 0) return;
   c.skip(4 + 1 + 23);
-  const Bytes user = zero_ended(c);
-  user_.keep(user);
+  const Bytes user = c.zero_ended();
+  user_.assign(user);
   facts.text(Fact::kMysqlUser, user);
   if ((flags & (kPluginAuthLenenc | kSecureConnection)) != 0) {
     c.skip(c.u8());
   } else {
-    zero_ended(c);
+    c.zero_ended();
   }
-  if ((flags & kConnectWithDb) != 0) facts.text(Fact::kMysqlDatabase, zero_ended(c));
-  if ((flags & kPluginAuth) != 0) facts.text(Fact::kMysqlPlugin, zero_ended(c));
+  if ((flags & kConnectWithDb) != 0) facts.text(Fact::kMysqlDatabase, c.zero_ended());
+  if ((flags & kPluginAuth) != 0) facts.text(Fact::kMysqlPlugin, c.zero_ended());
   facts.text(Fact::kMysqlCommand, std::string_view("login"));
   if (c.ok()) out.tell(kKind, facts);
 }
@@ -120,7 +111,7 @@ void MysqlParser::server_message(Bytes body, Output& out) noexcept {
   const uint8_t kind = c.u8();
   if (at_ == At::kGreeting && kind == 10) {
     FactWriter& facts = out.fresh();
-    facts.text(Fact::kMysqlVersion, zero_ended(c));
+    facts.text(Fact::kMysqlVersion, c.zero_ended());
     out.tell(kKind, facts);
     at_ = At::kLogin;
     return;

@@ -10,15 +10,6 @@ constexpr uint32_t kProtocol3 = 0x00030000, kSslRequest = 80877103, kCancelReque
                    kGssRequest = 80877104;
 constexpr size_t kShownMax = 8192;  // of a message; the rest is skipped
 
-Bytes zero_ended(Cursor& c) noexcept {
-  const Bytes rest = c.rest();
-  const auto n =
-      static_cast<size_t>(std::find(rest.begin(), rest.end(), uint8_t{0}) - rest.begin());
-  const Bytes text = c.bytes(n);
-  c.skip(1);
-  return text;
-}
-
 std::string_view authentication_name(uint32_t code) noexcept {
   switch (code) {
     case 0:
@@ -75,12 +66,12 @@ Step PgsqlParser::startup(const Input& in, Output& out) noexcept {
   Cursor text(in.bytes.subspan(8, length - 8));
   facts_.text(Fact::kPgsqlProtocol, std::string_view("3.0"));
   for (unsigned n = 0; n < 32 && text.left() > 1; ++n) {
-    const Bytes name = zero_ended(text), value = zero_ended(text);
+    const Bytes name = text.zero_ended(), value = text.zero_ended();
     if (as_text(name) == "user") {
-      user_.keep(value);
+      user_.assign(value);
       facts_.text(Fact::kPgsqlUser, value);
     } else if (as_text(name) == "database") {
-      database_.keep(value);
+      database_.assign(value);
       facts_.text(Fact::kPgsqlDatabase, value);
     } else if (as_text(name) == "application_name") {
       facts_.text(Fact::kPgsqlApplication, value);
@@ -116,10 +107,10 @@ void PgsqlParser::client_message(uint8_t type, Bytes body, Output& out) noexcept
   if (type == 'Q' || type == 'P') {
     tell(out);
     open_ = true;
-    if (type == 'P') zero_ended(c);  // the statement's name
-    facts_.text(Fact::kPgsqlQuery, zero_ended(c));
+    if (type == 'P') c.zero_ended();  // the statement's name
+    facts_.text(Fact::kPgsqlQuery, c.zero_ended());
   } else if (type == 'p' && authenticating_) {
-    const Bytes mechanism = zero_ended(c);
+    const Bytes mechanism = c.zero_ended();
     const bool sasl = starts_with(mechanism, "SCRAM-");
     if (sasl) facts_.text(Fact::kPgsqlMechanism, mechanism);
   } else if (type == 'X') {
@@ -139,7 +130,7 @@ void PgsqlParser::error(Bytes body, Output& out) noexcept {
   Bytes code;
   for (unsigned n = 0; n < 32 && c.left() > 1; ++n) {
     const uint8_t field = c.u8();
-    const Bytes value = zero_ended(c);
+    const Bytes value = c.zero_ended();
     if (field == 'C') code = value;
     for (const auto& f : kFields) {
       if (f.field == field) facts_.text(f.fact, value);
@@ -180,7 +171,7 @@ void PgsqlParser::server_message(uint8_t type, Bytes body, size_t whole, Output&
       row_bytes_ += whole - 5;
       return;
     case 'C':
-      return facts_.text(Fact::kPgsqlCompleted, zero_ended(c));
+      return facts_.text(Fact::kPgsqlCompleted, c.zero_ended());
     case 'Z':  // ready for the next
       return tell(out);
     default:

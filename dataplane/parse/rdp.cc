@@ -2,6 +2,7 @@
 #include "dataplane/parse/rdp.h"
 
 #include "dataplane/parse/rdp_names.h"
+#include "dataplane/parse/x509.h"
 
 namespace weir::parse {
 
@@ -106,6 +107,14 @@ void write_channels(Bytes block, FactWriter& facts) noexcept {
   }
 }
 
+constexpr CertificateFacts kCertificateFacts{Fact::kRdpCertificateSubject,
+                                             Fact::kRdpCertificateIssuer,
+                                             Fact::kRdpCertificateSerial,
+                                             Fact::kCount,
+                                             Fact::kRdpCertificateNotBefore,
+                                             Fact::kRdpCertificateNotAfter,
+                                             Fact::kCount};
+
 // Section 2.2.1.4.3.1.
 void write_certificates(Bytes bytes, FactWriter& facts) noexcept {
   Cursor c(bytes);
@@ -121,7 +130,9 @@ void write_certificates(Bytes bytes, FactWriter& facts) noexcept {
     if (!c.ok()) return;
     facts.item(Fact::kRdpCertificate);
     facts.text(Fact::kRdpCertificateType, std::string_view("X.509"));
-    write_rdp_certificate(der, facts);
+    Certificate certificate;
+    if (read_certificate(der, certificate))
+      write_certificate(facts, certificate, kCertificateFacts);
   }
 }
 

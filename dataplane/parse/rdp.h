@@ -5,7 +5,7 @@
 // and NLA's outcome are inside. Logins: attempts, by cookie or name; nobody can tell how they end.
 #pragma once
 
-#include "dataplane/parse/ber.h"
+#include "dataplane/parse/asn1.h"
 #include "dataplane/parse/parser.h"
 #include "dataplane/parse/short_text.h"
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/rdp_names.h"
 
-#include "dataplane/parse/ber.h"
-
 namespace weir::parse {
 
 namespace {
@@ -60,84 +58,6 @@ std::string_view find(const Named (&names)[N], uint32_t number) noexcept {
   return "unknown";
 }
 
-// Attribute types of names, RFC 4519, by their OID's content.
-std::string_view attribute_name(Bytes oid) noexcept {
-  if (oid.size() == 3 && oid[0] == 0x55 && oid[1] == 4) {
-    switch (oid[2]) {
-      case 3:
-        return "CN";
-      case 5:
-        return "serialNumber";
-      case 6:
-        return "C";
-      case 7:
-        return "L";
-      case 8:
-        return "ST";
-      case 10:
-        return "O";
-      case 11:
-        return "OU";
-      default:
-        return "OID";
-    }
-  }
-  return "OID";
-}
-
-void write_name(Asn1 relative, Fact fact, FactWriter& facts) noexcept {
-  constexpr unsigned kPartsMax = 32;
-  uint8_t text[512];
-  size_t size = 0;
-  const auto add = [&](Bytes b) {
-    const size_t n = std::min(b.size(), sizeof text - size);
-    std::copy_n(b.begin(), n, text + size);
-    size += n;
-  };
-  const auto words = [&](std::string_view s) {
-    add(Bytes(reinterpret_cast<const uint8_t*>(s.data()), s.size()));
-  };
-  unsigned parts = 0;
-  Element set, pair, value;
-  while (relative.next(set)) {
-    Asn1 pairs(set.body);
-    for (bool first = true; pairs.next(pair) && parts < kPartsMax; first = false, ++parts) {
-      Asn1 fields(pair.body);
-      const Bytes type = fields.body(kAsn1Oid);
-      if (!fields.next(value)) break;
-      if (size != 0) words(first ? ", " : " + ");
-      words(attribute_name(type));
-      words("=");
-      if (value.tag == 0x1e) {  // BMPString; its Latin part
-        for (size_t i = 1; i < value.body.size(); i += 2) add(value.body.subspan(i, 1));
-      } else {
-        add(value.body);
-      }
-    }
-  }
-  facts.text(fact, Bytes(text, size));
-}
-
-// UTCTime or GeneralizedTime, RFC 5280 section 4.1.2.5.
-void write_time(const Element& e, Fact fact, FactWriter& facts) noexcept {
-  const bool full = e.tag == 0x18;
-  if (e.body.size() < (full ? 14u : 12u)) return;
-  unsigned v[7] = {};
-  for (size_t i = 0; i < (full ? 14u : 12u); ++i) {
-    const uint8_t c = e.body[i];
-    if (c < '0' || c > '9') return;
-    unsigned& part = v[(full ? 0 : 1) + i / 2];
-    part = part * 10 + (c - '0');
-  }
-  if (!full) v[0] = v[1] >= 50 ? 19 : 20;
-  if (v[2] == 0 || v[2] > 12 || v[3] == 0) return;
-  const unsigned year = v[0] * 100 + v[1] - (v[2] <= 2 ? 1 : 0), of_era = year % 400;
-  const unsigned of_year = (153 * (v[2] > 2 ? v[2] - 3 : v[2] + 9) + 2) / 5 + v[3] - 1;
-  const int64_t days =
-      int64_t{year / 400} * 146'097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719'468;
-  facts.date(fact, static_cast<uint64_t>(days * 86'400 + v[4] * 3600 + v[5] * 60 + v[6]));
-}
-
 }  // namespace
 
 std::string_view locale_name(uint32_t lcid) noexcept {
@@ -150,24 +70,6 @@ std::string_view windows_name(uint32_t build) noexcept {
 
 std::string_view rdp_version_name(uint32_t version) noexcept {
   return find(kVersions, version);
-}
-
-void write_rdp_certificate(Bytes der, FactWriter& facts) noexcept {
-  Asn1 fields = Asn1(der).inside(kAsn1Sequence).inside(kAsn1Sequence);
-  Element e;
-  fields.take(0xa0, e);  // version
-  Bytes serial = fields.body(kAsn1Integer);
-  if (serial.size() > 1 && serial[0] == 0) serial = serial.subspan(1);
-  fields.body(kAsn1Sequence);  // how it is signed
-  const Asn1 issuer = fields.inside(kAsn1Sequence);
-  Asn1 validity = fields.inside(kAsn1Sequence);
-  const Asn1 subject = fields.inside(kAsn1Sequence);
-  if (!fields.ok()) return;
-  facts.bytes(Fact::kRdpCertificateSerial, serial, 32);
-  write_name(subject, Fact::kRdpCertificateSubject, facts);
-  write_name(issuer, Fact::kRdpCertificateIssuer, facts);
-  if (validity.next(e)) write_time(e, Fact::kRdpCertificateNotBefore, facts);
-  if (validity.next(e)) write_time(e, Fact::kRdpCertificateNotAfter, facts);
 }
 
 }  // namespace weir::parse

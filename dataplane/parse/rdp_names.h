@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to parse: what RDP's numbers mean, and the few fields of a certificate that are told of
-// it.
+// Private to parse: what RDP's numbers mean.
 #pragma once
 
 #include "dataplane/parse/fact_list.h"
@@ -10,6 +9,5 @@ namespace weir::parse {
 std::string_view locale_name(uint32_t lcid) noexcept;    // MS-LCID; "unknown"
 std::string_view windows_name(uint32_t build) noexcept;  // "unknown"
 std::string_view rdp_version_name(uint32_t version) noexcept;
-void write_rdp_certificate(Bytes der, FactWriter& facts) noexcept;
 
 }  // namespace weir::parse

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "dataplane/parse/cursor.h"
+#include "dataplane/parse/krb5.h"
 #include "dataplane/parse/rpc_names.h"
 #include "dataplane/parse/spnego.h"
 
@@ -207,22 +208,13 @@ void RpcTalk::read_auth(const RpcHeader& h, Bytes pdu, Ntlmssp& ntlm) noexcept {
   if (t.mechanism == SecurityToken::Mechanism::kNtlmssp && ntlm.read(t.token)) {
     if (ntlm.is_login()) waiting_ = Waiting::kNtlm;
   }
-  TicketNames names;
-  if (t.mechanism != SecurityToken::Mechanism::kKerberosApReq || !read_ap_req(t.token, names)) {
+  ApRequest ap;
+  if (t.mechanism != SecurityToken::Mechanism::kKerberosApReq || !read_ap_request(t.token, ap)) {
     return;
   }
   waiting_ = Waiting::kKerberos;
-  realm_.assign(names.realm);
-  service_.size = 0;
-  for (unsigned i = 0; i < names.name_count; ++i) {
-    const auto add = [this](Bytes b) {
-      const size_t n = std::min(b.size(), sizeof service_.text - service_.size);
-      std::copy_n(b.begin(), n, service_.text + service_.size);
-      service_.size = static_cast<uint8_t>(service_.size + n);
-    };
-    if (i != 0) add(as_bytes("/"));
-    add(names.names[i]);
-  }
+  realm_.assign(ap.realm);
+  service_.assign(ap.service.bytes());
 }
 
 // A login has no answer of its own: that a call is answered says that it was right.

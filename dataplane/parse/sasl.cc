@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/sasl.h"
 
+#include "dataplane/parse/base64.h"
+#include "dataplane/parse/ntlmssp.h"
+
 namespace weir::parse {
 
 namespace {
@@ -24,11 +27,7 @@ void SaslExchange::begin(Bytes mechanism, Bytes initial) noexcept {
 
 void SaslExchange::answer(Bytes line) noexcept {
   uint8_t message[kMessageMax];
-  size_t size = 0;
-  const Bytes text = trimmed(line);
-  if (base64_decode(text.first(std::min(text.size(), kMessageMax / 3 * 4)), message, size)) {
-    read({message, size});
-  }
+  read(from_base64(trimmed(line), message));
   if (answers_ != UINT8_MAX) ++answers_;
 }
 
@@ -70,29 +69,12 @@ void SaslExchange::read_attribute(Bytes m, std::string_view name, std::string_vi
   }
 }
 
-// MS-NLMP section 2.2.1.3; of texts in UTF-16 the low bytes, where they are ASCII.
 void SaslExchange::read_ntlm(Bytes m) noexcept {
-  if (!starts_with(m, std::string_view("NTLMSSP\0\3\0\0\0", 12)) || m.size() < 64) return;
-  Cursor flags(m);
-  flags.seek(60);
-  const bool wide = (flags.le32() & 1) != 0;
-  const auto field = [&](size_t at, auto& text) {
-    Cursor c(m);
-    c.seek(at);
-    const uint16_t length = c.le16();
-    c.skip(2);
-    const uint32_t offset = c.le32();
-    c.seek(offset);
-    const Bytes raw = c.bytes(length);
-    text.clear();
-    for (size_t i = 0; i < raw.size(); i += wide ? 2 : 1) {
-      const bool other = wide && i + 1 < raw.size() && raw[i + 1] != 0;
-      text.add(other ? as_bytes("?") : raw.subspan(i, 1));
-    }
-  };
-  field(28, domain_);
-  field(36, account_);
-  field(44, host_);
+  Ntlmssp message;
+  if (!message.read(m) || !message.is_login()) return;
+  account_.set(message.user.bytes());
+  domain_.set(message.domain.bytes());
+  host_.set(message.host.bytes());
 }
 
 void SaslExchange::end(Output& out, std::string_view protocol, LoginOutcome outcome,

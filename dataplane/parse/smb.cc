@@ -2,6 +2,7 @@
 #include "dataplane/parse/smb.h"
 
 #include "dataplane/parse/cursor.h"
+#include "dataplane/parse/krb5.h"
 #include "dataplane/parse/smb_names.h"
 #include "dataplane/parse/smb_pipe_teller.h"
 #include "dataplane/parse/spnego.h"
@@ -116,21 +117,13 @@ void SmbParser::security_blob(Bytes blob) noexcept {
     ntlm_.read(t.token);
     auth_ = Auth::kNtlmssp;
   }
-  TicketNames names;
-  if (t.mechanism != SecurityToken::Mechanism::kKerberosApReq || !read_ap_req(t.token, names)) {
+  ApRequest ap;
+  if (t.mechanism != SecurityToken::Mechanism::kKerberosApReq || !read_ap_request(t.token, ap)) {
     return;
   }
   auth_ = Auth::kKerberos;
-  realm_.assign(names.realm);
-  auto& service = ticket_service_;
-  service.size = 0;
-  for (unsigned i = 0; i < names.name_count; ++i) {
-    const size_t room = sizeof service.text - service.size;
-    const size_t n = std::min(names.names[i].size(), room > 0 ? room - 1 : 0);
-    if (i != 0 && room != 0) service.text[service.size++] = '/';
-    std::copy_n(names.names[i].begin(), n, service.text + service.size);
-    service.size = static_cast<uint8_t>(service.size + n);
-  }
+  realm_.assign(ap.realm);
+  ticket_service_.assign(ap.service.bytes());
 }
 
 void SmbParser::settle_login(const Answer& a, Output& out) noexcept {

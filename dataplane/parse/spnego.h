@@ -24,21 +24,4 @@ struct SecurityToken {
 
 SecurityToken find_security_token(Bytes blob) noexcept;
 
-// The ticket of an AP-REQ (RFC 4120 section 5.5.1) says for which service it is, in the clear.
-struct TicketNames {
-  static constexpr unsigned kNamesMax = 4;
-  Bytes realm;
-  Bytes names[kNamesMax];  // "cifs", "server.example.com"
-  unsigned name_count = 0;
-};
-bool read_ap_req(Bytes ap_req, TicketNames& names) noexcept;
-
-// One DER element: its tag, its content (as much of it as is there), and what follows it.
-struct DerElement {
-  uint8_t tag = 0;
-  Bytes content, rest;
-  bool cut = false;  // the content is longer than what is there
-};
-bool read_der(Bytes bytes, DerElement& element) noexcept;  // tags of one byte, lengths of up to 4
-
 }  // namespace weir::parse

@@ -8,21 +8,9 @@
 #pragma once
 
 #include "dataplane/parse/parser.h"
+#include "dataplane/parse/short_text.h"
 
 namespace weir::parse {
-
-// Bytes that are kept from one message to another, cut to what fits.
-template <size_t N>
-struct Kept {
-  uint8_t size = 0;
-  uint8_t data[N] = {};
-  static_assert(N <= 255);
-  void keep(Bytes b) noexcept {
-    size = static_cast<uint8_t>(std::min(b.size(), N));
-    std::copy_n(b.begin(), size, data);
-  }
-  Bytes bytes() const noexcept { return {data, size}; }
-};
 
 class MysqlParser {
  public:
@@ -37,7 +25,7 @@ class MysqlParser {
   void server_message(Bytes body, Output& out) noexcept;
   void login(Bytes body, Output& out) noexcept;
   enum class At : uint8_t { kGreeting, kLogin, kOutcome, kCommands } at_ = At::kGreeting;
-  Kept<80> user_;
+  ShortText<80> user_;
 };
 
 class PgsqlParser {
@@ -57,7 +45,7 @@ class PgsqlParser {
   bool started_ = false, awaits_ssl_ = false, authenticating_ = false, open_ = false;
   uint32_t transactions_ = 0;
   uint64_t rows_ = 0, row_bytes_ = 0;
-  Kept<80> user_, database_;
+  ShortText<80> user_, database_;
   FactList<2048> facts_;  // of the transaction at hand
 };
 
@@ -75,7 +63,7 @@ class MssqlParser {
   void answer(Bytes body, Output& out) noexcept;
   bool awaits_outcome_ = false;
   uint8_t encryption_[2] = {0xff, 0xff};  // [0] the client's word, [1] the server's
-  Kept<128> user_, host_;
+  ShortText<128> user_, host_;
 };
 
 }  // namespace weir::parse

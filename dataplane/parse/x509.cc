@@ -114,16 +114,14 @@ void add_utf8(Line& line, uint32_t c) noexcept {
   }
 }
 
-void add_value(Line& line, const Asn1Element& value) noexcept {
-  const Bytes b = value.content;
+void add_value(Line& line, const Element& value) noexcept {
+  const Bytes b = value.body;
   switch (value.tag) {
-    case asn1::kBmpString:
+    case kAsn1BmpString:
       for (size_t i = 0; i + 1 < b.size(); i += 2) add_utf8(line, uint32_t{b[i]} << 8 | b[i + 1]);
       return;
-    case asn1::kT61String:  // in practice ISO 8859-1, where it is not UTF-8 already
-      return line.add(b);
-    case asn1::kBitString:
-    case asn1::kUniversalString:
+    case kAsn1BitString:
+    case kAsn1UniversalString:
       for (const uint8_t byte : b.first(std::min<size_t>(b.size(), 128))) line.hex(byte);
       return;
     default:
@@ -132,9 +130,9 @@ void add_value(Line& line, const Asn1Element& value) noexcept {
 }
 
 void add_attribute(Line& line, Bytes attribute) noexcept {
-  Asn1Reader r(attribute);
-  const Bytes oid = r.take(asn1::kOid);
-  Asn1Element value;
+  Asn1 r(attribute);
+  const Bytes oid = r.body(kAsn1Oid);
+  Element value;
   if (!r.next(value)) return;
   const auto known = std::find_if(std::begin(kAttributes), std::end(kAttributes),
                                   [&](const Named& n) { return is(oid, n.oid); });
@@ -158,22 +156,22 @@ int64_t days_of(int64_t year, int64_t month, int64_t day) noexcept {
 
 // UTCTime "YYMMDDhhmm[ss]", GeneralizedTime with four digits of the year. Zones are left out:
 // DER says Z.
-bool read_time(const Asn1Element& e, uint64_t& unix_seconds) noexcept {
-  const bool general = e.tag == asn1::kGeneralizedTime;
-  if (!general && e.tag != asn1::kUtcTime) return false;
+bool read_time(const Element& e, uint64_t& unix_seconds) noexcept {
+  const bool general = e.tag == kAsn1GeneralizedTime;
+  if (!general && e.tag != kAsn1UtcTime) return false;
   int64_t fields[6] = {};
   size_t at = 0;
   for (unsigned i = 0; i < 6; ++i) {
     const unsigned digits = i == 0 && general ? 4 : 2;
-    if (e.content.size() < at + digits) {
+    if (e.body.size() < at + digits) {
       if (i != 5) return false;
       break;
     }
     int64_t v = 0;
     bool number = true;
     for (unsigned d = 0; d < digits; ++d, ++at) {
-      number = number && e.content[at] >= '0' && e.content[at] <= '9';
-      v = v * 10 + (e.content[at] - '0');
+      number = number && e.body[at] >= '0' && e.body[at] <= '9';
+      v = v * 10 + (e.body[at] - '0');
     }
     if (!number && i != 5) return false;
     fields[i] = number ? v : 0;
@@ -189,16 +187,14 @@ bool read_time(const Asn1Element& e, uint64_t& unix_seconds) noexcept {
   return true;
 }
 
-void read_extensions(Bytes list, Certificate& c) noexcept {
-  Asn1Reader extensions(list);
-  for (unsigned i = 0; i < kExtensionsMax && !extensions.at_end(); ++i) {
-    Asn1Reader one(extensions.take(asn1::kSequence));
-    const bool wanted = is(one.take(asn1::kOid), kSubjectAltName);
+void read_extensions(Asn1 extensions, Certificate& c) noexcept {
+  for (unsigned i = 0; i < kExtensionsMax && extensions.more(); ++i) {
+    Asn1 one = extensions.inside(kAsn1Sequence);
+    const bool wanted = is(one.body(kAsn1Oid), kSubjectAltName);
     if (!one.ok() || !wanted) continue;
-    Bytes critical;
-    one.take_if(asn1::kBoolean, critical);
-    Asn1Reader value(one.take(asn1::kOctetString));
-    c.alternative_names = value.take(asn1::kSequence);
+    Element critical;
+    one.take(kAsn1Boolean, critical);
+    c.alternative_names = one.inside(kAsn1OctetString).body(kAsn1Sequence);
   }
 }
 
@@ -216,17 +212,16 @@ void add_address(Line& line, Bytes b) noexcept {
 
 // RFC 5280 section 4.2.1.6: those that have a text.
 void write_names(FactWriter& facts, Bytes names, Fact id, size_t most) noexcept {
-  Asn1Reader r(names);
-  Asn1Element name;
+  constexpr uint16_t kMail = 0x81, kDns = 0x82, kUri = 0x86, kIp = 0x87;
+  Asn1 r(names);
+  Element name;
   for (size_t i = 0; i < most && r.next(name); ++i) {
-    if (name.tag == asn1::context_plain(1) || name.tag == asn1::context_plain(2) ||
-        name.tag == asn1::context_plain(6)) {
-      facts.text(id, name.content, 255);
-    } else if (name.tag == asn1::context_plain(7) &&
-               (name.content.size() == 4 || name.content.size() == 16)) {
+    if (name.tag == kMail || name.tag == kDns || name.tag == kUri) {
+      facts.text(id, name.body, 255);
+    } else if (name.tag == kIp && (name.body.size() == 4 || name.body.size() == 16)) {
       uint8_t room[64];
       Line line(room);
-      add_address(line, name.content);
+      add_address(line, name.body);
       facts.text(id, line.bytes());
     }
   }
@@ -236,45 +231,42 @@ void write_names(FactWriter& facts, Bytes names, Fact id, size_t most) noexcept 
 
 size_t name_text(Bytes name, std::span<uint8_t> room) noexcept {
   Line line(room);
-  Asn1Reader sets(name);
-  Asn1Element set;
+  Asn1 sets(name);
+  Element set;
   for (unsigned i = 0; i < kAttributesMax && sets.next(set); ++i) {
-    if (set.tag != asn1::kSet) break;
-    Asn1Reader attributes(set.content);
-    Asn1Element attribute;
+    if (set.tag != kAsn1Set) break;
+    Asn1 attributes(set.body);
+    Element attribute;
     bool first = true;
     for (; i < kAttributesMax && attributes.next(attribute); ++i) {
       if (line.used() != 0) line.add(first ? ", "sv : " + "sv);
       first = false;
-      add_attribute(line, attribute.content);
+      add_attribute(line, attribute.body);
     }
   }
   return line.used();
 }
 
 bool read_certificate(Bytes der, Certificate& c) noexcept {
+  constexpr uint16_t kVersion = 0xa0, kExtensions = 0xa3;
   c = {};
-  Asn1Reader outer(der);
-  Asn1Element e;
-  if (!outer.next(e) || e.tag != asn1::kSequence) return false;
+  Element e;
+  if (!Asn1(der).take(kAsn1Sequence, e)) return false;
   c.whole = e.whole;
-  Asn1Reader body(Asn1Reader(e.content).take(asn1::kSequence));
-  Bytes skipped;
-  body.take_if(asn1::context(0), skipped);  // version
-  c.serial = body.take(asn1::kInteger);
-  body.take(asn1::kSequence);  // signature
-  c.issuer = body.take(asn1::kSequence);
-  Asn1Reader validity(body.take(asn1::kSequence));
-  Asn1Element from, to;
+  Asn1 body = Asn1(e.body).inside(kAsn1Sequence);
+  body.take(kVersion, e);
+  c.serial = body.body(kAsn1Integer);
+  body.body(kAsn1Sequence);  // how it is signed
+  c.issuer = body.body(kAsn1Sequence);
+  Asn1 validity = body.inside(kAsn1Sequence);
+  Element from, to;
   if (!body.ok() || !validity.next(from) || !validity.next(to)) return false;
   if (!read_time(from, c.not_before) || !read_time(to, c.not_after)) return false;
-  c.subject = body.take(asn1::kSequence);
-  body.take(asn1::kSequence);  // the key
+  c.subject = body.body(kAsn1Sequence);
+  body.body(kAsn1Sequence);  // the key
   if (!body.ok()) return false;
   while (body.next(e)) {
-    if (e.tag == asn1::context(3)) {
-      read_extensions(Asn1Reader(e.content).take(asn1::kSequence), c);
-    }
+    if (e.tag == kExtensions) read_extensions(Asn1(e.body).inside(kAsn1Sequence), c);
   }
   return true;
 }

@@ -58,6 +58,38 @@ TEST(Http, ARequestItsAnswerAndTheLogin) {
   EXPECT_TRUE(c.events("anomaly").empty());
 }
 
+// RFC 4559: the three messages of NTLMSSP over two requests; the second one's answer is the
+// outcome.
+TEST(Http, NtlmsLoginsWithDomainAndHost) {
+  const std::string negotiate = "TlRMTVNTUAABAAAAB4IAAAAAAAAAAAAAAAAAAAAAAAA=";
+  const std::string challenge =
+      "TlRMTVNTUAACAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAACIAIgAwAAAAAgAIAEMATwBSAFAAAwAOAGQAYwAu"
+      "AGMAbwByAHAAAAAAAA==";
+  const std::string authenticate =
+      "TlRMTVNTUAADAAAAAAAAAEgAAAAYABgASAAAAAgACABgAAAACgAKAGgAAAAGAAYAcgAAAAAAAAB4AAAAAQAAAgoAOTgA"
+      "AAAPeHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4QwBPAFIAUABhAGwAaQBjAGUAVwBTADEA";
+  for (const std::string status : {"200", "401"}) {
+    Conversation c;
+    const std::string ask = "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: NTLM ";
+    const std::string end = "\r\nContent-Length: 0\r\n\r\n";
+    c.client(ask + negotiate + "\r\n\r\n");
+    c.server("HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM " + challenge + end);
+    EXPECT_TRUE(c.events("login").empty());
+    c.client(ask + authenticate + "\r\n\r\n");
+    c.server("HTTP/1.1 " + status + " X" + end);
+    c.finish();
+    ASSERT_EQ(c.events("http").size(), 2u);
+    EXPECT_EQ(c.events("http")[0]["ntlmssp"]["server"]["dns_computer"], "dc.corp");
+    ASSERT_EQ(c.events("login").size(), 1u);
+    const auto login = c.events("login")[0];
+    EXPECT_EQ(login["account"], "alice");
+    EXPECT_EQ(login["domain"], "CORP");
+    EXPECT_EQ(login["host"], "WS1");
+    EXPECT_EQ(login["mechanism"], "ntlmssp");
+    EXPECT_EQ(login["outcome"], status == "200" ? "success" : "failure");
+  }
+}
+
 TEST(Http, SaysTheSameHoweverItIsCut) {
   const std::string asks = std::string(kRequest) +
                            "POST /up HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"

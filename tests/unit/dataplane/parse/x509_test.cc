@@ -18,22 +18,26 @@ std::string text_of(Bytes name) {
 TEST(Asn1, LengthsAreNotTrusted) {
   const uint8_t longer[] = {0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 0};
   const uint8_t endless[] = {0x30, 0x80, 0, 0};
-  Asn1Element e;
-  Asn1Reader a(longer), b(endless);
+  Element e;
+  Asn1 a(longer), b(endless);
   EXPECT_FALSE(a.next(e));
   EXPECT_FALSE(a.ok());
   EXPECT_FALSE(b.next(e));
-  EXPECT_EQ(read_asn1_head(Bytes(longer).first(3)).is, Asn1Head::Is::kIncomplete);
-  EXPECT_EQ(read_asn1_head(longer).length, 0xffffffff);
+  Asn1Head head;
+  EXPECT_EQ(read_asn1_head(Bytes(longer).first(3), head), Asn1Read::kShort);
+  EXPECT_EQ(read_asn1_head(longer, head), Asn1Read::kGood);
+  EXPECT_EQ(head.body_bytes, 0xffffffff);
 }
 
 TEST(Asn1, NumbersHaveASign) {
   const uint8_t numbers[] = {2, 1, 0xff, 2, 2, 0x01, 0x00, 2, 0};
-  Asn1Reader r(numbers);
-  EXPECT_EQ(r.number(), -1);
-  EXPECT_EQ(r.number(), 256);
-  EXPECT_EQ(r.number(), 0);
-  EXPECT_FALSE(r.ok());
+  Asn1 r(numbers);
+  int64_t value = 0;
+  EXPECT_TRUE(read_asn1_integer(r.body(kAsn1Integer), value));
+  EXPECT_EQ(value, -1);
+  EXPECT_TRUE(read_asn1_integer(r.body(kAsn1Integer), value));
+  EXPECT_EQ(value, 256);
+  EXPECT_FALSE(read_asn1_integer(r.body(kAsn1Integer), value));
 }
 
 TEST(X509, ReadsACertificate) {

@@ -230,7 +230,8 @@ void VerdictTable::each_match(const VerdictSubject& s, TimeNs now, bool only_spa
     uint32_t slot = chains_[hash(shape, key)];
     for (; slot != kNoVerdict; slot = entries_[slot].next) {
       const StandingVerdict& e = entries_[slot];
-      if (e.shape == shape && e.verdict.match == key && e.verdict.expire_ns > now) visit(slot);
+      const bool holds = only_spares || e.verdict.expire_ns > now;
+      if (holds && e.shape == shape && e.verdict.match == key) visit(slot);
     }
   };
   for (uint32_t i = 0; i < shapes_used_; ++i) {

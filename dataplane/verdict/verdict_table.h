@@ -89,7 +89,9 @@ class VerdictTable {
   uint64_t hash(uint32_t shape, const VerdictMatch& key) const noexcept;
   uint32_t shape_slot(const VerdictMatch& shape) noexcept;
   uint32_t best(uint32_t a, uint32_t b) const noexcept;
-  template <class Visit>  // visit(slot), of all that match and have not expired
+  // visit(slot), of all that match and have not expired. What is spared is so until it is taken out
+  // of the table: flows keep what they found until then.
+  template <class Visit>
   void each_match(const VerdictSubject& s, TimeNs now, bool only_spares,
                   Visit&& visit) const noexcept;
 

@@ -63,16 +63,16 @@ struct Reference {
     if (v.action == Action::kSpare) return 0;
     return (v.origin == Origin::kOperator ? 8u : 0u) + kOfAction[static_cast<unsigned>(v.action)];
   }
-  bool is_spared(const Verdict& v, const VerdictSubject& s, TimeNs now) const {
+  // Until it is swept, as flows keep what they found.
+  bool is_spared(const Verdict& v, const VerdictSubject& s) const {
     return std::any_of(all.begin(), all.end(), [&](const Verdict& other) {
-      return other.action == Action::kSpare && other.spared_from == v.id && other.expire_ns > now &&
-             matches(other.match, s);
+      return other.action == Action::kSpare && other.spared_from == v.id && matches(other.match, s);
     });
   }
   const Verdict* find(const VerdictSubject& s, TimeNs now) const {
     const Verdict* best = nullptr;
     for (const Verdict& v : all) {
-      if (v.expire_ns <= now || !matches(v.match, s) || is_spared(v, s, now)) continue;
+      if (v.expire_ns <= now || !matches(v.match, s) || is_spared(v, s)) continue;
       if (best == nullptr || rank(v) > rank(*best) || (rank(v) == rank(*best) && v.id > best->id)) {
         best = &v;
       }

@@ -18,8 +18,8 @@ def pings(lab, host, count=20):
 
 def frames_run_out(lab, weir):
     """Without a decision the scanner's probes wait in the worker's hands, until no frame is left to receive into."""
-    nmap = lab.start('attacker', ['nmap', '-sS', '-Pn', '-n', '--min-rate', '5000', '--max-retries', '0', '-p', '1-20000',
-                                  SERVER4], name='nmap', stdout=subprocess.DEVNULL)
+    words = ['nmap', '-sS', '-Pn', '-n', '--min-rate', '5000', '--max-retries', '0', '-p', '1-20000', SERVER4]
+    nmap = lab.start('attacker', words, name='nmap', stdout=subprocess.DEVNULL)
     most, until = 0, time.monotonic() + 20
     while nmap.poll() is None and time.monotonic() < until and most < FRAMES - 8:
         most = max(most, weir.status()['total']['held'])

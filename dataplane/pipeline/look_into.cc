@@ -97,19 +97,33 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4) && !h.has(kIcmpError);
   // Captures of a sending host have datagrams without their checksum; a fact more harms nobody.
   const bool datagram = parses && h.proto == kProtoUdp;
-  if (datagram) parse_one(i, {});
+  if (datagram) parse_one(i, t, {});
   if ((!matches && (!parses || datagram)) || !is_sound(i, wire)) return;
   StreamBytes stream;
   if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
     stream = streams_->add(b.view[i], h, t, b.plight[i]);
   }
-  if (parses && !datagram && b.plight[i].refused == Reason::kNone) parse_one(i, stream);
+  if (parses && !datagram) parse_stream(i, stream);
   if (matches) match_one(i, stream, *rules, counts);
 }
 
-void Worker::parse_one(size_t i, const StreamBytes& stream) {
+void Worker::parse_stream(size_t i, const StreamBytes& stream) {
   Burst& b = *burst_;
-  const Tracked& t = b.tracked[i];
+  if (!stream.opening.empty()) {
+    Tracked opener = b.tracked[i];
+    opener.direction = stream.opening_direction;
+    parse_one(i, opener, {.bytes = stream.opening});
+  }
+  // Data with a SYN waits until the connection goes on: a forged one is to cost no parser's state.
+  const bool opens = (b.headers[i].tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+  const bool wanted = (b.tracked[i].flow->flags & kWantsParse) != 0;
+  if (wanted && !opens && b.plight[i].refused == Reason::kNone) {
+    parse_one(i, b.tracked[i], stream);
+  }
+}
+
+void Worker::parse_one(size_t i, const Tracked& t, const StreamBytes& stream) {
+  Burst& b = *burst_;
   events_.at_packet(packets_seen_ + i + 1);
   const bool good = b.headers[i].proto == kProtoUdp
                         ? parsers_.datagram(b.view[i], b.headers[i], t, flows_)

@@ -69,7 +69,8 @@ class Worker {
   void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
                  MatchCounts& counts);
   void defragment(const WorkerWire& wire, size_t i);
-  void parse_one(size_t i, const StreamBytes& stream);
+  void parse_stream(size_t i, const StreamBytes& stream);
+  void parse_one(size_t i, const Tracked& t, const StreamBytes& stream);
   bool wants_match(const Tracked& t);
   bool is_sound(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;

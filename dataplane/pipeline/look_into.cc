@@ -61,10 +61,10 @@ bool Worker::is_sound(size_t i, const WorkerWire& wire) {
 
 // What is in the packets, one after the other: each is put into its stream, and what that adds is
 // good until the next one is.
-void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire) {
+void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows) {
   Burst& b = *burst_;
   MatchCounts counts;
-  for (const size_t i : each(b.look)) {
+  for (const size_t i : each(rows)) {
     FailCause& cause = b.plight[i].cause;
     if (!b.headers[i].has(kHasIp)) {
       cause = FailCause::kCount;
@@ -86,6 +86,7 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   Burst& b = *burst_;
   const Headers& h = b.headers[i];
   const Tracked& t = b.tracked[i];
+  if (b.stopped[i] && t.flow != nullptr) let_go(t, b.packet[i].time_ns);
   if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
   if (b.plight[i].refused != Reason::kNone) return;
   const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;

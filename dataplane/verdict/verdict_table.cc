@@ -164,6 +164,9 @@ uint32_t VerdictTable::install(const Verdict& v, TimeNs now) noexcept {
   StandingVerdict& e = entries_[slot];
   e = kept;
   e.verdict = clean;
+  e.id = clean.id;
+  e.expire_ns = clean.expire_ns;
+  e.action = clean.action;
   if (e.installed_ns == 0) e.installed_ns = now;
   e.meter = TokenBucket(clean.limit, now);
   e.shape = shape;
@@ -213,7 +216,7 @@ uint32_t VerdictTable::probe(uint32_t shape, const VerdictMatch& key, TimeNs now
                              uint32_t so_far) const noexcept {
   for (uint32_t slot = chains_[hash(shape, key)]; slot != kNoVerdict; slot = entries_[slot].next) {
     const StandingVerdict& e = entries_[slot];
-    if (e.shape == shape && e.verdict.match == key && e.verdict.expire_ns > now) {
+    if (e.shape == shape && e.verdict.match == key && e.expire_ns > now) {
       so_far = best(so_far, slot);
     }
   }

@@ -103,6 +103,14 @@ bool Reassembler::begin(Half& d, const Headers& h) noexcept {
   return position(d, h.tcp_seq + 1) == 0;
 }
 
+void Reassembler::open(Flow& f, uint32_t index, uint32_t isn) noexcept {
+  Stream& s = streams_[index];
+  s = Stream{};
+  f.flags |= kHasStream;
+  start_at(s.half[0], isn + 1);
+  s.half[0].flags |= kFromSyn;
+}
+
 SegmentFate Reassembler::add(const PacketView& p, const Headers& h, const Tracked& t,
                              StreamBytes& out) noexcept {
   out = {};

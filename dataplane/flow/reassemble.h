@@ -38,6 +38,9 @@ class Reassembler {
   SegmentFate add(const PacketView& p, const Headers& h, const Tracked& t,
                   StreamBytes& out) noexcept;
 
+  // A flow without state here whose initiator began with this SYN, which carried nothing.
+  void open(Flow& f, uint32_t index, uint32_t isn) noexcept;
+
   // h: of an RST of t's flow. Whether its receiver acts on it: its sequence number is one that may
   // be expected next (RFC 5961 section 3.2), and it comes from the side of who it says it is.
   bool accepts_reset(const PacketView& p, const Headers& h, const Tracked& t) const noexcept;

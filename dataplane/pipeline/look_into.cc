@@ -76,6 +76,7 @@ void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows ro
     b.hits[i].count = 0;
     b.inspect[i] = Inspect::kNo;
     look_into_one(i, rules, wire, counts);
+    release_unread(b.tracked[i], rules);
   }
   share_.stats.inspected_packets.add(counts.packets);
   share_.stats.inspected_bytes.add(counts.bytes);
@@ -90,10 +91,6 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
   if (b.plight[i].refused != Reason::kNone) return;
   const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;
-  const unsigned reads = kWantsParse | (rules == nullptr ? 0u : unsigned{kWantsMatch});
-  if ((flags & kHasStream) != 0 && (flags & reads) == 0) {
-    streams_->release(*t.flow, t.index);
-  }
   const bool matches = rules != nullptr && wants_match(t);
   const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4) && !h.has(kIcmpError);
   // Captures of a sending host have datagrams without their checksum; a fact more harms nobody.
@@ -102,10 +99,18 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   if ((!matches && (!parses || datagram)) || !is_sound(i, wire)) return;
   StreamBytes stream;
   if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
-    stream = streams_->add(b.view[i], h, t, b.plight[i]);
+    stream = streams_->add(b.view[i], h, t, flows_.cold(t.index), b.plight[i]);
   }
   if (parses && !datagram) parse_stream(i, stream);
   if (matches) match_one(i, stream, *rules, counts);
+}
+
+// What nobody reads any more is not kept.
+void Worker::release_unread(const Tracked& t, const LoadedRules* rules) {
+  if (t.flow == nullptr) return;
+  const unsigned reads = kWantsParse | (rules == nullptr ? 0u : unsigned{kWantsMatch});
+  const unsigned flags = t.flow->flags & (kHasStream | reads);
+  if (flags == kHasStream) streams_->release(*t.flow, t.index);
 }
 
 void Worker::parse_stream(size_t i, const StreamBytes& stream) {

@@ -139,7 +139,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
   const std::span<Decision> decisions(b.decision + from, n);
-  const Rows judged = verdicts_.fetch(tracked, flows_);
+  const Rows judged = verdicts_.fetch(tracked);
   const Wanted wanted = wanted_of(from, n, rules);
   const Rows with_verdict =
       verdicts_.judge(b.has_views ? views : packets, headers, tracked, flows_, decisions, judged);
@@ -165,13 +165,6 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   events_.observe(views, headers, tracked, became_known, hits, rules, decisions, wire.index, flows_,
                   packets_seen_ + from + 1, look);
   learn_outcomes();
-  for (const size_t i : each(look)) {
-    if (tracked[i].flow != nullptr && (tracked[i].flow->flags & kBlockedByRule) != 0 &&
-        decisions[i].reason != Reason::kNone) {
-      let_go(tracked[i], packets[i].time_ns);
-      tracked[i].flow->flags &= ~kWantsParse;  // it stays blocked
-    }
-  }
   return n;
 }
 
@@ -203,7 +196,9 @@ Rows Worker::drop_settled(const WorkerWire& wire, size_t from, size_t n, Rows ro
   Rows settled = 0;
   for (const size_t i : each(rows)) {
     const Flow& f = *b.tracked[from + i].flow;
-    const bool keeps = (f.flags & kHasStream) != 0 || f.parse_slot != kNoSlot;
+    // What a rule blocks is read to its end: it tells what was tried.
+    const bool reads = b.decision[from + i].verdict_slot == kNoSlot && (f.flags & kWantsParse) != 0;
+    const bool keeps = reads || (f.flags & kHasStream) != 0 || f.parse_slot != kNoSlot;
     settled |= Rows{!keeps} << i;
   }
   if (settled == 0) return 0;

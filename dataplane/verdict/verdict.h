@@ -64,7 +64,7 @@ class Verdicts {
 
   // Before judge, with something to do in between: what stands against a flow is far from it in
   // memory. Returns the packets that judge must see: the others are known to have no verdict.
-  Rows fetch(std::span<const Tracked> tracked, const FlowTable& flows) noexcept;
+  Rows fetch(std::span<const Tracked> tracked) const noexcept;
 
   // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
   // (new flow, table changed, application became known). Returns the packets that have a verdict

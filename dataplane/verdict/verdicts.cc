@@ -287,7 +287,7 @@ uint32_t Verdicts::verdict_of(const Tracked& t, const FlowTable& flows,
   return f.verdict_slot;
 }
 
-Rows Verdicts::fetch(std::span<const Tracked> tracked, const FlowTable& flows) noexcept {
+Rows Verdicts::fetch(std::span<const Tracked> tracked) const noexcept {
   const uint32_t generation = table_->generation();
   Rows open = 0;
   for (size_t i = 0; i < tracked.size(); ++i) {
@@ -300,7 +300,6 @@ Rows Verdicts::fetch(std::span<const Tracked> tracked, const FlowTable& flows) n
     const Tracked& t = tracked[i];
     if (t.flow == nullptr || t.flow->verdict_slot >= table_->capacity()) continue;
     table_->prefetch(t.flow->verdict_slot);
-    flows.prefetch_drops(t.index);
   }
   return open;
 }

@@ -182,12 +182,13 @@ TEST_F(WorkerTest, ABlockedFlowKeepsNothing) {
   EXPECT_EQ(told, 3u);
 }
 
-// The same of a rule, which blocks for good.
-TEST_F(WorkerTest, AFlowThatARuleBlocksKeepsNothing) {
+// Of a rule: as soon as no parser wants to know more.
+TEST_F(WorkerTest, AFlowThatARuleBlocksKeepsNothingThatNobodyReads) {
   start(Mode::kEnforce, kDropEvil);
+  const Frame unknown = piece("\xaa\xaa\xaa\xaa evil", 2);
   send(kSyn);
   send(kSynAck, Side::kB);
-  for (int i = 0; i < 4; ++i) send(kEvil);
+  for (int i = 0; i < 4; ++i) send(unknown);
   worker->publish_stats();
   EXPECT_EQ(segment->worker(0).stats.streams_held.get(), 0u);
   EXPECT_EQ(dropped(Reason::kRuleDrop), 4u);

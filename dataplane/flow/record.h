@@ -59,6 +59,7 @@ enum FlowFlag : uint32_t {
   kHasStream = 1u << 14,      // reassemble: its state for this flow is set up
   kStreamWindow = 1u << 15,   // match: it looks at a window past its depth
   kHasDrops = 1u << 16,       // its FlowDrops is in use
+  kIsnKnown = 1u << 17,       // reassemble: of the initiator, all that is kept of a bare SYN
 };
 
 constexpr uint32_t kNoFlow = 0xffffffff, kNoSlot = 0xffffffff;
@@ -95,6 +96,7 @@ struct FlowCold {
   uint16_t classified_packets = 0;  // classify
   uint8_t seen_directions = 0;      // match: bit per direction, first packet was matched
   uint8_t reserved = 0;
+  uint32_t isn = 0;  // reassemble: kIsnKnown
 
   // In units of about a millisecond, modulo 2^32 of them (52 days).
   void tell(TimeNs now) noexcept { told = tick(now); }

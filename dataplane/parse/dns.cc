@@ -362,11 +362,10 @@ Probe DnsParser::probe(const ProbeInput& in) noexcept {
   if (in.transport == kOverTcp) {
     if (message.size() < 2) return kPerhaps;
     const size_t length = load_be16(message.data());
-    if (length < kHeaderBytes + 5) return kNotMine;
+    if (length < kHeaderBytes + 5 || (!known_port && length > 512)) return kNotMine;
     if (message.size() < 2 + kHeaderBytes) return kPerhaps;
     whole = message.size() >= length + 2;
     message = message.subspan(2, std::min(length, message.size() - 2));
-    if (!known_port && length > 512) return kNotMine;
     if (!whole && !known_port) return in.whole ? kNotMine : kPerhaps;
   }
   if (message.size() < kHeaderBytes) return kNotMine;

@@ -64,15 +64,24 @@ class Verdicts {
   // first hits.
   void step(TimeNs now, VerdictReports& reports);
 
+  // Before judge, with something to do in between: what stands against a flow is far from it in
+  // memory. Returns the packets that judge must see: the others are known to have no verdict.
+  Rows fetch(std::span<const Tracked> tracked) const noexcept;
+
   // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
-  // (new flow, table changed, application became known). Writes decisions[i], nothing decided yet.
-  // Returns the packets that have a verdict.
+  // (new flow, table changed, application became known). Returns the packets that have a verdict
+  // and writes decisions[i] of these, nothing decided yet.
   Rows judge(std::span<const PacketView> packets, std::span<const Headers> headers,
              std::span<const Tracked> tracked, const FlowTable& flows,
-             std::span<Decision> decisions) noexcept;
+             std::span<Decision> decisions, Rows rows = kAllRows) noexcept;
 
   // Whether the packet's verdict stops it whatever is in it, so that nobody need look inside.
   bool is_stopped(const Decision& d) const noexcept;
+  // Of `rows`, which have one and are to be told of in no other way: decides those whose verdict,
+  // or the rule that blocks their flow, drops them silently, as decide() does on a wire that
+  // enforces. Returns them.
+  Rows drop(std::span<const PacketView> packets, std::span<const Tracked> tracked, FlowTable& flows,
+            std::span<Decision> decisions, Rows rows) noexcept;
   // Whether it is a pass verdict.
   bool is_trusted(const Decision& d) const noexcept;
   // Whether it is something that its device has always done: a verdict says so, and nothing else
@@ -106,6 +115,8 @@ class Verdicts {
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
+  static void count_drop(const PacketView& packet, const Tracked& tracked, const Decision& decision,
+                         FlowTable& flows) noexcept;
   Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowTable& flows,
                     Decision& decision, bool& is_trusted) noexcept;
   bool is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& tracked,

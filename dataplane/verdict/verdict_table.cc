@@ -171,6 +171,9 @@ uint32_t VerdictTable::install(const Verdict& v, TimeNs now) noexcept {
   StandingVerdict& e = entries_[slot];
   e = kept;
   e.verdict = clean;
+  e.id = clean.id;
+  e.expire_ns = clean.expire_ns;
+  e.action = clean.action;
   if (e.installed_ns == 0) e.installed_ns = now;
   e.shape = shape;
   ++shapes_[shape].users;
@@ -230,7 +233,7 @@ void VerdictTable::each_match(const VerdictSubject& s, TimeNs now, bool only_spa
     uint32_t slot = chains_[hash(shape, key)];
     for (; slot != kNoVerdict; slot = entries_[slot].next) {
       const StandingVerdict& e = entries_[slot];
-      const bool holds = only_spares || e.verdict.expire_ns > now;
+      const bool holds = only_spares || e.expire_ns > now;
       if (holds && e.shape == shape && e.verdict.match == key) visit(slot);
     }
   };
@@ -251,16 +254,16 @@ uint32_t VerdictTable::find(const VerdictSubject& s, TimeNs now) const noexcept 
   VerdictId* spared_end = spared;
   if (spares_ != 0) {
     each_match(s, now, true, [&](uint32_t slot) {
-      const Verdict& v = entries_[slot].verdict;
-      if (v.action == Action::kSpare && spared_end != std::end(spared)) {
-        *spared_end++ = v.spared_from;
+      const StandingVerdict& e = entries_[slot];
+      if (e.action == Action::kSpare && spared_end != std::end(spared)) {
+        *spared_end++ = e.verdict.spared_from;
       }
     });
   }
   uint32_t found = kNoVerdict;
   each_match(s, now, false, [&](uint32_t slot) {
-    const Verdict& v = entries_[slot].verdict;
-    if (std::find(spared, spared_end, v.id) == spared_end) found = best(found, slot);
+    const VerdictId id = entries_[slot].id;
+    if (std::find(spared, spared_end, id) == spared_end) found = best(found, slot);
   });
   return found;
 }

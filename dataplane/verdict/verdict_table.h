@@ -26,9 +26,16 @@ struct VerdictSubject {
 };
 
 struct alignas(64) StandingVerdict {
-  Verdict verdict;
-  TimeNs installed_ns = 0, first_hit_ns = 0, last_hit_ns = 0;
-  uint64_t packets = 0, bytes = 0, leaked = 0;
+  // All that a packet it stops reads and writes, in one cache line; the first three as in verdict.
+  VerdictId id = 0;
+  TimeNs expire_ns = 0;
+  Action action = Action::kDrop;
+  TimeNs first_hit_ns = 0, last_hit_ns = 0;
+  uint64_t packets = 0, bytes = 0;
+
+  alignas(64) Verdict verdict;
+  TimeNs installed_ns = 0;
+  uint64_t leaked = 0;
   uint64_t packets_listed = 0;  // at the last kListHits
   uint32_t next = kNoVerdict;   // in its hash chain
   uint32_t shape = 0;
@@ -68,12 +75,7 @@ class VerdictTable {
   // Moves on every change; 0 is never a generation in force.
   uint32_t generation() const noexcept { return generation_; }
   // What a packet that it stops reads and writes of it.
-  void prefetch(uint32_t slot) const noexcept {
-    const StandingVerdict& e = entries_[slot];
-    __builtin_prefetch(&e.verdict.expire_ns);
-    __builtin_prefetch(&e.verdict.action);
-    __builtin_prefetch(&e.packets, 1);
-  }
+  void prefetch(uint32_t slot) const noexcept { __builtin_prefetch(&entries_[slot], 1); }
   StandingVerdict& at(uint32_t slot) noexcept { return entries_[slot]; }
   const StandingVerdict& at(uint32_t slot) const noexcept { return entries_[slot]; }
 

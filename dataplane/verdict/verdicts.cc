@@ -88,9 +88,6 @@ struct Verdicts::History {
   };
   Passed passed[kHistoryPackets] = {};
   uint64_t count = 0;
-  void add(TimeNs now, const Flow& f, uint32_t index) noexcept {
-    passed[count++ % kHistoryPackets] = {now, static_cast<uint32_t>(f.id), index};
-  }
 };
 
 Verdicts::Verdicts(uint32_t verdicts_max, Meters& meters)
@@ -193,7 +190,7 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   for (uint32_t due = entries_due(now); due != 0; --due) {
     const uint32_t slot = table_->next_active();
     if (slot == kNoVerdict) break;
-    if (table_->at(slot).verdict.expire_ns > now) continue;
+    if (table_->at(slot).expire_ns > now) continue;
     reports.report(make_report(table_->at(slot), ReportKind::kExpired, now));
     table_->remove(table_->at(slot).verdict.id);
     ++expired_;
@@ -222,25 +219,34 @@ uint32_t Verdicts::verdict_of(const Tracked& t, const FlowTable& flows,
   Flow& f = *t.flow;
   const bool known = f.verdict_generation == table_->generation();
   if (known && f.verdict_slot == kNoVerdict) return kNoVerdict;
-  if (!known || table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns) {
+  if (!known || table_->at(f.verdict_slot).expire_ns <= packet.time_ns) {
     look_up(f, flows.cold(t.index), packet);
   }
   return f.verdict_slot;
 }
 
+Rows Verdicts::fetch(std::span<const Tracked> tracked) const noexcept {
+  const uint32_t generation = table_->generation();
+  Rows open = 0;
+  for (size_t i = 0; i < tracked.size(); ++i) {
+    const Flow* f = tracked[i].flow;
+    const bool none =
+        f != nullptr && f->verdict_generation == generation && f->verdict_slot == kNoVerdict;
+    open |= Rows{!none} << i;
+  }
+  for (const size_t i : each(open)) {
+    const Tracked& t = tracked[i];
+    if (t.flow == nullptr || t.flow->verdict_slot >= table_->capacity()) continue;
+    table_->prefetch(t.flow->verdict_slot);
+  }
+  return open;
+}
+
 Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
                      std::span<const Tracked> tracked, const FlowTable& flows,
-                     std::span<Decision> decisions) noexcept {
+                     std::span<Decision> decisions, Rows rows) noexcept {
   Rows found = 0;
-  if (table_->size() != 0) {  // what stands against a flow is far from it in memory
-    for (const Tracked& t : tracked) {
-      if (t.flow == nullptr || t.flow->verdict_slot >= table_->capacity()) continue;
-      table_->prefetch(t.flow->verdict_slot);
-      flows.prefetch_drops(t.index);
-    }
-  }
-  for (size_t i = 0; i < packets.size(); ++i) {
-    decisions[i] = Decision{};
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     uint32_t slot = kNoVerdict;
     if (tracked[i].flow != nullptr) {
       slot = verdict_of(tracked[i], flows, packets[i]);
@@ -248,25 +254,59 @@ Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Header
       slot = table_->find(subject_of(packets[i], headers[i]), packets[i].time_ns);
     }
     if (slot == kNoVerdict) continue;
+    decisions[i] = Decision{};
     decisions[i].verdict_slot = slot;
     found |= row(i);
   }
   return found;
 }
 
+Rows Verdicts::drop(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                    FlowTable& flows, std::span<Decision> decisions, Rows rows) noexcept {
+  Rows dropped = 0;
+  for (const size_t i : each(rows)) {
+    const PacketView& p = packets[i];
+    const Tracked& t = tracked[i];
+    Decision& d = decisions[i];
+    if (d.verdict_slot != kNoVerdict) {
+      const Action a = table_->at(d.verdict_slot).action;
+      if (a != Action::kDrop && a != Action::kKeep) continue;
+      bool is_trusted = false;
+      d.reason = by_verdict(p, t, flows, d, is_trusted);
+    } else {
+      if ((t.flow->flags & kBlockedByRule) == 0) continue;
+      const FlowDrops& blocked = flows.drops(t.index);
+      if (blocked.rule_action != Action::kDrop) continue;
+      d.rule_sid = blocked.rule_sid;
+      d.reason = Reason::kRuleDrop;
+    }
+    d.would = d.reason;
+    count_drop(p, t, d, flows);
+    dropped |= row(i);
+  }
+  return dropped;
+}
+
+void Verdicts::count_drop(const PacketView& packet, const Tracked& t, const Decision& d,
+                          FlowTable& flows) noexcept {
+  FlowDrops& drops = flows.drops_to_write(t.index);
+  ++drops.packets;
+  drops.bytes += packet.wire_bytes;
+  if (d.verdict != 0) drops.verdict = d.verdict;
+}
+
 bool Verdicts::is_stopped(const Decision& d) const noexcept {
   if (d.verdict_slot == kNoVerdict) return false;
-  const Action a = table_->at(d.verdict_slot).verdict.action;
+  const Action a = table_->at(d.verdict_slot).action;
   return a == Action::kDrop || a == Action::kReject || a == Action::kKeep;
 }
 
 bool Verdicts::is_trusted(const Decision& d) const noexcept {
-  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).verdict.action == Action::kPass;
+  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).action == Action::kPass;
 }
 
 bool Verdicts::is_spared(const Decision& d) const noexcept {
-  return d.verdict_slot != kNoVerdict &&
-         table_->at(d.verdict_slot).verdict.action == Action::kSpare;
+  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).action == Action::kSpare;
 }
 
 bool Verdicts::is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& t,
@@ -304,14 +344,14 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTabl
                             Decision& d, bool& is_trusted) noexcept {
   if (d.verdict_slot == kNoVerdict) return Reason::kNone;
   StandingVerdict& e = table_->at(d.verdict_slot);
-  if (e.verdict.action == Action::kPass) {
+  if (e.action == Action::kPass) {
     is_trusted = true;
     return Reason::kNone;
   }
-  if (e.verdict.action == Action::kRateLimit && is_within(e, packet, t, flows)) {
+  if (e.action == Action::kRateLimit && is_within(e, packet, t, flows)) {
     return Reason::kNone;
   }
-  const Reason reason = verdict_reason(e.verdict.action);
+  const Reason reason = verdict_reason(e.action);
   if (reason == Reason::kNone) return reason;
   if (e.packets++ == 0) {
     e.first_hit_ns = packet.time_ns;
@@ -319,7 +359,7 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTabl
   }
   e.bytes += packet.wire_bytes;
   e.last_hit_ns = packet.time_ns;
-  d.verdict = e.verdict.id;
+  d.verdict = e.id;
   return reason;
 }
 
@@ -336,7 +376,7 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
   const ImageRule& best = rules->rule(hits.rule[0]);
   if (best.action == Action::kPass) {
     if (f != nullptr && (best.flags & kRuleOfFlow) != 0) {
-      f->flags &= ~uint32_t{kWantsMatch};
+      f->flags &= ~kWantsMatch;
     }
     return Reason::kNone;
   }
@@ -349,7 +389,7 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
     } else {
       reason = rule_reason(rule.action);
       if (reason != Reason::kNone && f != nullptr && mode != Mode::kTap) {
-        f->flags = (f->flags | kBlockedByRule) & ~uint32_t{kWantsClassify | kWantsMatch};
+        f->flags = (f->flags | kBlockedByRule) & ~(kWantsClassify | kWantsMatch);
         FlowDrops& drops = flows.drops_to_write(t.index);
         drops.rule_sid = rule.sid;
         drops.rule_action = rule.action;
@@ -382,11 +422,7 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
   d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
-  if (d.reason == Reason::kNone || f == nullptr) return;
-  FlowDrops& drops = flows.drops_to_write(t.index);
-  ++drops.packets;
-  drops.bytes += packet.wire_bytes;
-  if (d.verdict != 0) drops.verdict = d.verdict;
+  if (d.reason != Reason::kNone && f != nullptr) count_drop(packet, t, d, flows);
 }
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
@@ -406,10 +442,14 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Track
 void Verdicts::passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       Rows rows) noexcept {
   History& h = *history_;
+  uint64_t count = h.count;
   for (size_t i = 0; i < packets.size(); ++i) {
     const Tracked& t = tracked[i];
-    if (t.flow != nullptr && (rows & row(i)) != 0) h.add(packets[i].time_ns, *t.flow, t.index);
+    if (t.flow == nullptr || (rows >> i & 1) == 0) continue;
+    h.passed[count++ % kHistoryPackets] = {packets[i].time_ns, static_cast<uint32_t>(t.flow->id),
+                                           t.index};
   }
+  h.count = count;
 }
 
 }  // namespace weir

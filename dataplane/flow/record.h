@@ -95,6 +95,7 @@ struct FlowCold {
   uint16_t classified_packets = 0;  // classify
   uint8_t seen_directions = 0;      // match: bit per direction, first packet was matched
   uint8_t reserved = 0;
+  uint32_t transactions = 0;  // parse: what was told of it, where it keeps no state of its own
 
   // In units of about a millisecond, modulo 2^32 of them (52 days).
   void tell(TimeNs now) noexcept { told = tick(now); }

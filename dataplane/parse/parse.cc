@@ -4,6 +4,7 @@
 #include <bit>
 #include <vector>
 
+#include "dataplane/parse/icmp.h"
 #include "dataplane/parse/parsers.h"
 
 namespace weir {
@@ -32,6 +33,19 @@ uint64_t candidates_for(uint8_t transport) noexcept {
   return mask;
 }
 
+// Which events Suricata gives a number within their flow.
+constexpr bool is_transaction(EvidenceKind kind) noexcept {
+  switch (kind) {
+    case EvidenceKind::kTls:
+    case EvidenceKind::kFtpData:
+    case EvidenceKind::kLogin:
+    case EvidenceKind::kViolation:
+      return false;
+    default:
+      return true;
+  }
+}
+
 // The bytes of a direction that no parser has consumed yet.
 struct Pending {
   uint32_t buffer = kNoBuffer;
@@ -52,7 +66,8 @@ struct ProtocolParsers::Slot {
   bool swapped;    // the flow's initiator is the protocol's server
   bool touched;    // since the eviction hand last passed
   uint8_t tries;
-  uint8_t turns;  // how often it became another protocol
+  uint8_t turns;          // how often it became another protocol
+  uint32_t transactions;  // told
   uint64_t candidates;
   Pending pending[2];
   alignas(16) uint8_t state[kStateBytes];
@@ -86,12 +101,17 @@ struct ProtocolParsers::Pool {
 class ProtocolParsers::Teller final : public Output {
  public:
   Teller(EvidenceSink& sink, ParseStats& stats) noexcept : sink_(sink), stats_(stats) {}
-  void about(const Flow& f, bool swapped, TimeNs now) noexcept {
+  // transactions: how many were told of it; counted on.
+  void about(const Flow& f, bool swapped, uint32_t& transactions, TimeNs now) noexcept {
     event_.flow = f.id;
     event_.wire = f.key.wire;
     event_.ends = endpoints_of(f);
     if (swapped) swap_ends();
+    transactions_ = &transactions;
     now_ = now;
+  }
+  void about(const Flow& f, Slot& s, TimeNs now) noexcept {
+    about(f, s.swapped, s.transactions, now);
   }
   uint16_t server_port() const noexcept { return event_.ends.dst_port; }
   void speaks(bool client) noexcept { client_speaks_ = client; }
@@ -100,12 +120,15 @@ class ProtocolParsers::Teller final : public Output {
     never_came_[0] = pending[swapped ? 0 : 1].skip;
   }
   void tell(EvidenceKind kind, const FactWriter& facts, Ends ends) noexcept override {
-    const bool reversed = ends == Ends::kSenderFirst && !client_speaks_;
+    const bool reversed = ends != Ends::kClientFirst && !client_speaks_;
     if (reversed) swap_ends();
     event_.kind = kind;
     event_.time_ns = now_;
     event_.overflow = facts.overflow();
     event_.facts = facts.facts();
+    event_.transaction = is_transaction(kind) ? *transactions_ : kNoTransaction;
+    if (ends == Ends::kOfLast) event_.transaction = *transactions_ - 1;
+    if (is_transaction(kind)) ++*transactions_;
     ++stats_.events;
     sink_.evidence(event_);
     if (reversed) swap_ends();
@@ -119,11 +142,13 @@ class ProtocolParsers::Teller final : public Output {
   EvidenceSink& sink_;
   ParseStats& stats_;
   Evidence event_;
+  uint32_t* transactions_ = nullptr;
   bool client_speaks_ = true;
 };
 
 ProtocolParsers::ProtocolParsers(const ParseSettings& settings, EvidenceSink& sink)
     : settings_(settings),
+      sink_(sink),
       pool_(std::make_unique<Pool>(settings)),
       teller_(std::make_unique<Teller>(sink, stats_)) {
   static_assert(sizeof(Slot) <= 8192);
@@ -156,7 +181,7 @@ void ProtocolParsers::finish(Flow& f, TimeNs now) noexcept {
   if (f.parse_slot != kNoSlot) {
     Slot& s = pool_->slot(f.parse_slot);
     if (s.parser != kNoParser) {
-      teller_->about(f, s.swapped, now);
+      teller_->about(f, s, now);
       teller_->ends(s.pending, s.swapped);
       all_parsers()[s.parser].end(s.state, *teller_);
     }
@@ -181,6 +206,7 @@ ProtocolParsers::Slot* ProtocolParsers::slot_of(const Tracked& t, FlowTable& flo
     ++stats_.evicted;
     Flow& loser = flows.flow(victim.flow_index);
     finish(loser, now);
+    flows.cold(victim.flow_index).transactions = victim.transactions;
     if (loser.key.proto == kProtoUdp) loser.flags |= kWantsParse;  // its datagrams stand alone
   }
   if (pool_->free_slots.empty()) return nullptr;
@@ -194,6 +220,7 @@ ProtocolParsers::Slot* ProtocolParsers::slot_of(const Tracked& t, FlowTable& flo
   s.touched = true;
   s.tries = 0;
   s.turns = 0;
+  s.transactions = flows.cold(t.index).transactions;
   s.pending[0] = s.pending[1] = Pending{};
   s.candidates = candidates_for(transport_of(f));
   if (f.protocol != 0) {  // known from before: only which side is the client is asked again
@@ -209,8 +236,35 @@ bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Trac
   if (bytes.empty()) return true;
   Slot* s = slot_of(t, flows, p.time_ns);
   if (s == nullptr) return true;
-  teller_->about(*t.flow, s->swapped, p.time_ns);
-  return feed(*s, t.direction, {bytes, true, true}, *t.flow);
+  teller_->about(*t.flow, *s, p.time_ns);
+  const bool good = feed(*s, t.direction, {bytes, true, true}, *t.flow);
+  if (t.flow->parse_slot == kNoSlot) flows.cold(t.index).transactions = s->transactions;
+  return good;
+}
+
+// Of each flow the first few; of what went wrong everything.
+void ProtocolParsers::icmp(const PacketView& p, const Headers& h, const Tracked& t,
+                           FlowTable& flows) {
+  constexpr uint32_t kMessagesTold = 8;
+  uint32_t& told = flows.cold(t.index).transactions;
+  teller_->about(*t.flow, false, told, p.time_ns);
+  teller_->speaks(t.direction == 0);
+  FactWriter& facts = teller_->fresh();
+  write_icmp(facts, p, h);
+  teller_->tell(EvidenceKind::kIcmp, facts, Ends::kSenderFirst);
+  if (told >= kMessagesTold && !h.has(kIcmpError)) settle(*t.flow);
+}
+
+void ProtocolParsers::arp(const PacketView& p, const Headers& h, uint8_t wire) {
+  FactWriter& facts = teller_->fresh();
+  Evidence e;
+  write_arp(facts, p, h, e.ends);
+  e.kind = EvidenceKind::kArp;
+  e.wire = wire;
+  e.time_ns = p.time_ns;
+  e.facts = facts.facts();
+  ++stats_.events;
+  sink_.evidence(e);
 }
 
 bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t,
@@ -238,7 +292,7 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
   p.begun = true;
   s->tries = 0;
   p.next_at = in.at + in.bytes.size();
-  teller_->about(f, s->swapped, now);
+  teller_->about(f, *s, now);
   return feed(*s, t.direction, {in.bytes, in.end, false}, f);
 }
 
@@ -309,7 +363,7 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
   const bool sent_by_client = answer.sender == Probe::Sender::kClient;
   s.swapped = direction == 0 ? sent_by_server : sent_by_client;
   adopt(s, found, f);
-  teller_->about(f, s.swapped, teller_->now());
+  teller_->about(f, s, teller_->now());
   // What was kept while nobody knew: the other side spoke first.
   const unsigned other = 1 - direction;
   if (s.pending[other].held != 0) run(s, other, {}, f);

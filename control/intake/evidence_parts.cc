@@ -31,6 +31,7 @@ const Evidence* EvidenceParts::take(const uint8_t* bytes, uint32_t length, bool&
             .wire = r.header.wire,
             .overflow = r.overflow != 0,
             .repeats = r.repeats,
+            .transaction = r.transaction,
             .packet_number = r.packet_number,
             .facts = o.facts};
   return &whole_;

@@ -138,6 +138,7 @@ void EveLines::begin(TimeNs time_ns, FlowId flow, std::string_view type, uint8_t
   }
   if (e.proto == 0 && e.src == IpAddress{}) return;  // nothing of it could be read
   ends(json_, e);
+  json_.field("ip_v", e.src.is_v4() ? 4 : 6);
   json_.field("community_id", community_id_.of(e));
 }
 
@@ -221,8 +222,12 @@ std::string_view EveLines::anomaly(const AnomalyRecord& r) {
 
 std::string_view EveLines::evidence(const Evidence& e) {
   const std::string_view name = evidence_name(e.kind);
-  begin(e.time_ns, e.flow, name, e.wire, e.ends);
+  Endpoints ends = e.ends;
+  if (e.kind == EvidenceKind::kArp) ends.src = {};  // no IP packet has them
+  begin(e.time_ns, e.flow, name, e.wire, ends);
   if (numbers_ == PacketNumbers::kCapture) json_.field("pcap_cnt", e.packet_number);
+  json_.field("pkt_src", "wire/pcap");
+  if (e.transaction != kNoTransaction) json_.field("tx_id", e.transaction);
   json_.open(name);
   const bool cut = facts_.write(json_, e);
   json_.close();

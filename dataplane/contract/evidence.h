@@ -53,7 +53,7 @@ struct FactInfo {
   std::string_view path;
 };
 const FactInfo& fact_info(Fact fact) noexcept;
-std::string fact_name(Fact fact);                    // as rules call it: "dns.answers.rdata"
+std::string fact_name(Fact fact);                      // as rules call it: "dns.answers.rdata"
 std::string_view fact_type_name(FactType t) noexcept;  // "text" "number" ...
 std::string_view evidence_name(EvidenceKind kind) noexcept;  // "dns" "tls" ...
 // nDPI's names for what a parser of that kind reads, with | between them.
@@ -61,6 +61,8 @@ std::string_view evidence_applications(EvidenceKind kind) noexcept;
 
 constexpr uint16_t kFactCut = 0x8000;
 constexpr uint32_t kFactBytesMax = 4096;  // of one event; what does not fit is left out and said so
+
+constexpr uint32_t kNoTransaction = 0xffffffff;
 
 // One record of an event. ends.src is the client, as far as is known.
 struct EvidenceRecord {
@@ -76,7 +78,9 @@ struct EvidenceRecord {
   uint16_t fact_bytes = 0;  // how many of facts[] count
   uint16_t reserved = 0;
   uint64_t packet_number = 0;  // 1-based position in the capture; live: of the worker
-  uint8_t facts[416];
+  uint32_t transaction = kNoTransaction;
+  uint32_t reserved2 = 0;
+  uint8_t facts[408];
 };
 static_assert(sizeof(EvidenceRecord) == kRecordBytesMax);
 constexpr uint32_t kEvidencePartBytes = sizeof(EvidenceRecord::facts);
@@ -91,6 +95,7 @@ struct Evidence {
   uint8_t wire = 0;
   bool overflow = false;
   uint32_t repeats = 1;
+  uint32_t transaction = kNoTransaction;  // which of its flow, from 0, in the order of telling
   uint64_t packet_number = 0;
   std::span<const uint8_t> facts;
 };

@@ -319,6 +319,9 @@ void read_arp(const Frame& f, uint32_t at, Headers& h) noexcept {
   if (!f.holds(at, 28)) return;
   const uint8_t* arp = f.data + at;
   if (load_be16(arp) != 1 || load_be16(arp + 2) != kEtherIpv4 || arp[4] != 6 || arp[5] != 4) return;
+  h.flags |= kArp;
+  h.l3_offset = static_cast<uint16_t>(at);
+  h.l3_bytes = 28;
   const IpAddress address = IpAddress::from_v4(arp + 14);
   if (address.is_unspecified()) return;  // a probe (RFC 5227): no claim yet
   h.claim_address = address;

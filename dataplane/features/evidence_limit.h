@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private to features: how much evidence one client may cause. Per client and kind so many events a
 // second are told one by one; what comes beyond is counted, and the count told with the last of
-// them, so nothing is sampled away. Logins are the same event only if all their facts agree.
-// A direct-mapped table: who finds another's count in his place has it told first.
+// them, so nothing is sampled away. Logins and ARP are the same event only if all their facts
+// agree; hosts say the same in ARP for ever, so of that one a minute is told. A direct-mapped
+// table: who finds another's count in his place has it told first.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +23,15 @@ class EvidenceLimit {
   bool admit(const Evidence& e, Tell&& tell) {
     const uint64_t key = key_of(e);
     Place& p = places_[key % kPlaces];
-    if (p.key != key || e.time_ns - p.began_ns >= kNsPerSecond || e.time_ns < p.began_ns) {
+    if (p.key != key || e.time_ns - p.began_ns >= window_of(e.kind) || e.time_ns < p.began_ns) {
       flush(p, tell);
       p.key = key;
       p.began_ns = e.time_ns;
       p.told = 0;
     }
-    const uint32_t most = e.kind == EvidenceKind::kLogin ? kSameLoginsPerSecond : per_second_;
+    const uint32_t most = e.kind == EvidenceKind::kLogin ? kSameLoginsPerSecond
+                          : e.kind == EvidenceKind::kArp ? 1
+                                                         : per_second_;
     if (p.told < most) {
       ++p.told;
       return true;
@@ -47,7 +50,7 @@ class EvidenceLimit {
     for (uint32_t n = 0; n < (all ? kPlaces : places); ++n) {
       Place& p = places_[sweep_at_];
       sweep_at_ = (sweep_at_ + 1) % kPlaces;
-      if (all || now - p.began_ns >= kNsPerSecond) flush(p, tell);
+      if (all || now - p.began_ns >= window_of(p.last.kind)) flush(p, tell);
     }
   }
 
@@ -62,13 +65,16 @@ class EvidenceLimit {
     Evidence last;
     uint8_t facts[2 * kEvidencePartBytes] = {};
   };
+  static constexpr TimeNs window_of(EvidenceKind kind) noexcept {
+    return kind == EvidenceKind::kArp ? 60 * kNsPerSecond : kNsPerSecond;
+  }
   static uint64_t key_of(const Evidence& e) noexcept {
     uint64_t h = 0xcbf29ce484222325u ^ static_cast<uint64_t>(e.kind);  // FNV-1a
     const auto add = [&h](const uint8_t* p, size_t n) {
       for (size_t i = 0; i < n; ++i) h = (h ^ p[i]) * 0x100000001b3u;
     };
     add(e.ends.src.bytes.data(), 16);
-    if (e.kind == EvidenceKind::kLogin) {
+    if (e.kind == EvidenceKind::kLogin || e.kind == EvidenceKind::kArp) {
       add(e.ends.dst.bytes.data(), 16);
       add(e.facts.data(), e.facts.size());
     }

@@ -130,6 +130,7 @@ void EventWriter::put_evidence(const Evidence& e) {
   r.serial = ++evidence_serial_;
   r.repeats = e.repeats;
   r.packet_number = packet_number_;
+  r.transaction = e.transaction;
   r.kind = e.kind;
   r.overflow = e.overflow;
   std::span<const uint8_t> left = e.facts;

@@ -80,9 +80,9 @@ struct alignas(64) Flow {
   uint32_t verdict_slot = kNoSlot;   // decide
   uint32_t classify_slot = kNoSlot;  // classify
   uint16_t app_master = 0, app = 0;  // classify
-  uint16_t fin_seen = 0;             // bit per direction
-  uint8_t protocol = 0;              // parse: EvidenceKind + 1 of what it speaks; 0: not known
-  uint8_t reserved = 0;
+  uint16_t transactions = 0;      // parse: what was told of it, where it keeps no state; saturates
+  uint8_t protocol = 0;           // parse: EvidenceKind + 1 of what it speaks; 0: not known
+  uint8_t fin_seen = 0;           // bit per direction
   uint32_t parse_slot = kNoSlot;  // parse
 };
 static_assert(sizeof(Flow) == 128);

@@ -101,7 +101,8 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
   if (h.has(kTunnelled)) f.flags |= kTunnelledFlow;
   if (h.has(kOneWayIcmp)) f.flags |= kOneWay;
   f.flags |= kWantsClassify | kWantsMatch;
-  if (h.proto == kProtoTcp || h.proto == kProtoUdp) f.flags |= kWantsParse;
+  const bool icmp = (h.proto == kProtoIcmp || h.proto == kProtoIcmp6) && h.has(kHasL4);
+  if (h.proto == kProtoTcp || h.proto == kProtoUdp || icmp) f.flags |= kWantsParse;
   f.side = static_cast<uint8_t>(from_initiator ? p.side : other(p.side));
   c.first_ns = p.time_ns;
   if (h.has(kHasMac)) {

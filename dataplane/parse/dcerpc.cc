@@ -2,10 +2,14 @@
 #include "dataplane/parse/dcerpc.h"
 
 #include "dataplane/parse/cursor.h"
+#include "dataplane/parse/rpc_names.h"
 
 namespace weir::parse {
 
 namespace {
+
+constexpr size_t kCallHeadBytes = 24;
+constexpr uint8_t kObject = 0x80;  // of a PDU's flags: an object's id stands before the stub
 
 constexpr RpcFacts kFacts{Fact::kRpcRequest,
                           Fact::kRpcResponse,
@@ -56,6 +60,7 @@ class DcerpcParser::Teller final : public RpcListener {
     RpcCall shown = call;  // over TCP Suricata counts half the head of an answer as stub
     shown.response_bytes += 8u * call.response_frags;
     parser_.talk_.write(facts, shown, kFacts);
+    if (call.order != 0 && call.order == parser_.map_order_) facts.append(parser_.map_);
     const char version[] = {static_cast<char>('0' + call.major), '.',
                             static_cast<char>('0' + call.minor)};
     facts.text(Fact::kRpcVersion, std::string_view(version, sizeof version));
@@ -88,11 +93,38 @@ Probe DcerpcParser::probe(const ProbeInput& in) noexcept {
   return {Likelihood::kCertain, sender_of(h.type)};
 }
 
+// Whether the stub of this PDU is to be read.
+bool DcerpcParser::maps(const RpcHeader& h, Bytes pdu, NdrStyle& style, uint16_t& opnum) noexcept {
+  if (!h.is_first() || h.auth_bytes != 0) return false;
+  uint16_t context = 0;
+  if (h.type == kRpcRequest && pdu.size() >= kCallHeadBytes) {
+    Cursor c(pdu.subspan(RpcHeader::kBytes + 4));
+    context = h.little ? c.le16() : c.be16();
+    opnum = h.little ? c.le16() : c.be16();
+  } else if (h.type == kRpcResponse) {
+    const RpcCall* call = talk_.find_call(h.call_id);
+    if (call == nullptr || call->request != kRpcRequest) return false;
+    context = call->context;
+    opnum = call->opnum;
+  } else {
+    return false;
+  }
+  const RpcContext* c = talk_.find_context(context);
+  if (c == nullptr || (opnum != kEptMap && opnum != kEptLookup)) return false;
+  style = {h.little, c->wide};
+  return rpc_endpoint(c->known) == "epmapper";
+}
+
 Step DcerpcParser::parse(const Input& in, Output& out) noexcept {
   if (in.bytes.size() < RpcHeader::kBytes) return Step::need(RpcHeader::kBytes);
   RpcHeader h;
   if (!read_rpc_header(in.bytes, h)) return Step::malformed("MALFORMED_DATA");
-  const size_t wanted = std::min(RpcTalk::wanted(h), kMessageBytesMax);
+  size_t wanted = std::min(RpcTalk::wanted(h), kMessageBytesMax);
+  if (in.bytes.size() < wanted && !in.whole) return Step::need(wanted);
+  NdrStyle style;
+  uint16_t opnum = 0;
+  const bool mapping = maps(h, in.bytes, style, opnum);
+  if (mapping) wanted = std::min<size_t>(h.bytes, kMessageBytesMax);
   if (in.bytes.size() < wanted && !in.whole) return Step::need(wanted);
   const Bytes pdu = in.bytes.first(std::min(wanted, in.bytes.size()));
   const Probe::Sender sender = sender_of(h.type);
@@ -100,7 +132,18 @@ Step DcerpcParser::parse(const Input& in, Output& out) noexcept {
       sender == Probe::Sender::kUnknown ? in.from_client : sender == Probe::Sender::kClient;
   Teller teller(*this, out);
   if (from_client && h.type == kRpcBind) ntlm_told_ = false;
+  const size_t head =
+      std::min<size_t>(pdu.size(), (h.flags & kObject) != 0 ? kCallHeadBytes + 16 : kCallHeadBytes);
+  const RpcCall* call = mapping ? talk_.find_call(h.call_id) : nullptr;
+  if (call != nullptr && h.type == kRpcResponse && call->order == map_order_) {
+    write_map_response(map_, pdu.subspan(head), style, opnum);
+  }
   talk_.pdu(h, pdu, from_client, 0, ntlm_, teller, out);
+  if (!mapping || h.type != kRpcRequest) return Step::consumed(h.bytes);
+  call = talk_.find_call(h.call_id);
+  map_order_ = call == nullptr ? 0 : call->order;
+  map_.clear();
+  if (opnum == kEptMap) write_map_request(map_, pdu.subspan(head), style);
   return Step::consumed(h.bytes);
 }
 

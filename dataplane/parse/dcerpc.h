@@ -4,10 +4,12 @@
 // response, req, res, call_id, rpc_version, interfaces[] with names, endpoint, operation,
 // secondary_address, ntlmssp where a bind carries it. Logins: NTLMSSP and Kerberos in bind, alter
 // context and auth3; the first answered call says that they succeeded, a fault or nak that not.
-// Limits: 24 contexts, 16 calls at once; the oldest is told as UNREPLIED. Blind: stub data is not
-// read; where the level is privacy it is encrypted, and opnums still are not.
+// What the endpoint mapper is asked and answers (epm.h) is read while it is not authenticated.
+// Limits: 24 contexts, 16 calls at once; the oldest is told as UNREPLIED. Blind: other stub data is
+// not read; where the level is privacy it is encrypted, and opnums still are not.
 #pragma once
 
+#include "dataplane/parse/epm.h"
 #include "dataplane/parse/rpc_talk.h"
 
 namespace weir::parse {
@@ -23,11 +25,14 @@ class DcerpcParser {
 
  private:
   class Teller;
+  bool maps(const RpcHeader& h, Bytes pdu, NdrStyle& style, uint16_t& opnum) noexcept;
   RpcContext contexts_[24];
   RpcCall calls_[16];
   RpcTalk talk_;
   Ntlmssp ntlm_;
   bool ntlm_told_ = false;
+  FactList<2048> map_;      // what the endpoint mapper was asked, and says
+  uint32_t map_order_ = 0;  // by which call
 };
 
 }  // namespace weir::parse

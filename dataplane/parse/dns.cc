@@ -394,9 +394,11 @@ Step DnsParser::parse(const Input& in, Output& out) noexcept {
   FactWriter& facts = out.fresh();
   const bool good = write_message(facts, message, messages_++);
   out.tell(kind, facts, Ends::kSenderFirst);
-  if (!good) out.violation(kind, "MALFORMED_DATA");
+  if (!good) out.violation(kind, "MALFORMED_DATA", Ends::kOfLast);
   constexpr unsigned kOpcodesMax = 6;  // RFC 8490 section 5
-  if ((message[2] >> 3 & 15u) > kOpcodesMax) out.violation(kind, "invalid_opcode");
+  if ((message[2] >> 3 & 15u) > kOpcodesMax) {
+    out.violation(kind, "invalid_opcode", Ends::kOfLast);
+  }
   return Step::consumed(used);
 }
 

@@ -44,13 +44,13 @@ void Output::login(const Login& l) noexcept {
   tell(EvidenceKind::kLogin, facts);
 }
 
-void Output::violation(EvidenceKind kind, std::string_view event) noexcept {
+void Output::violation(EvidenceKind kind, std::string_view event, Ends ends) noexcept {
   FactList<256> facts;
   facts.text(Fact::kAnomalyApp, evidence_name(kind));
   facts.text(Fact::kAnomalyType, std::string_view("applayer"));
   facts.text(Fact::kAnomalyEvent, event);
   facts.text(Fact::kAnomalyLayer, std::string_view("proto_parser"));
-  tell(EvidenceKind::kViolation, facts);
+  tell(EvidenceKind::kViolation, facts, ends);
 }
 
 }  // namespace weir::parse

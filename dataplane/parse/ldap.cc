@@ -129,7 +129,9 @@ int64_t write_result(Asn1& fields, Fact code_fact, FactWriter& facts,
     facts.text(code_fact, name);
   }
   facts.text(after(code_fact, 1), fields.body(kAsn1OctetString), kLdapNameMax);
-  facts.text(after(code_fact, 2), fields.body(kAsn1OctetString), kLdapNameMax);
+  Bytes message = fields.body(kAsn1OctetString);
+  while (!message.empty() && message.back() == 0) message = message.first(message.size() - 1);
+  facts.text(after(code_fact, 2), message, kLdapNameMax);
   return code;
 }
 

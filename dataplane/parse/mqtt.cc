@@ -25,6 +25,8 @@ enum Type : uint8_t {
   kAuth
 };
 
+constexpr uint16_t kMqttPort = 1883;
+
 constexpr Fact after(Fact fact, unsigned n) noexcept {  // qos, retain, dup stand together
   return static_cast<Fact>(static_cast<unsigned>(fact) + n);
 }
@@ -117,7 +119,19 @@ uint32_t properties(Cursor& c, uint8_t wanted) noexcept {
 }  // namespace
 
 Probe MqttParser::probe(const ProbeInput& in) noexcept {
-  if (in.bytes.empty() || in.bytes[0] != kConnect << 4) return kNotMine;
+  if (in.bytes.empty()) return kNotMine;
+  if (in.bytes[0] == kConnack << 4 && in.has_port(kMqttPort)) {  // met in its middle
+    if (in.bytes.size() < 4) return kPerhaps;
+    const bool good = in.bytes[1] == 2 && in.bytes[2] <= 1 && in.bytes[3] <= 5;
+    return good ? kMineFromServer : kNotMine;
+  }
+  if (in.has_port(kMqttPort) && in.from_initiator && in.bytes[0] != kConnect << 4) {
+    constexpr uint8_t kHeadsOfClients[] = {0x30, 0x31, 0x32, 0x33, 0x82, 0xa2, 0xc0, 0xe0};
+    const bool may_be =
+        std::count(std::begin(kHeadsOfClients), std::end(kHeadsOfClients), in.bytes[0]) != 0;
+    return may_be ? kPerhaps : kNotMine;
+  }
+  if (in.bytes[0] != kConnect << 4) return kNotMine;
   Cursor c(in.bytes.subspan(1));
   uint32_t length = 0;
   if (!variable_number(c, length)) return c.at() < 4 && in.bytes.size() < 5 ? kPerhaps : kNotMine;
@@ -127,7 +141,7 @@ Probe MqttParser::probe(const ProbeInput& in) noexcept {
   return known && length >= 10 ? kMineFromClient : kNotMine;
 }
 
-void MqttParser::connect(FactWriter& facts, Bytes body) noexcept {
+bool MqttParser::connect(FactWriter& facts, Bytes body) noexcept {
   Cursor c(body);
   facts.text(Fact::kMqttConnectProtocol, text(c));
   version_ = c.u8();
@@ -158,6 +172,7 @@ void MqttParser::connect(FactWriter& facts, Bytes body) noexcept {
     std::copy_n(user.begin(), user_bytes_, user_);
   }
   if ((flags & 0x40) != 0) facts.text(Fact::kMqttConnectPassword, text(c));
+  return c.ok();
 }
 
 void MqttParser::connack(FactWriter& facts, Bytes body, Output& out) noexcept {
@@ -234,6 +249,12 @@ void MqttParser::message(FactWriter& facts, uint8_t type, uint8_t flags, Bytes b
   }
 }
 
+void MqttParser::tell_connect(Output& out) noexcept {
+  if (connect_.empty()) return;
+  out.tell(kKind, connect_);
+  connect_.clear();
+}
+
 Step MqttParser::parse(const Input& in, Output& out) noexcept {
   Cursor c(in.bytes);
   const uint8_t head = c.u8();
@@ -242,7 +263,7 @@ Step MqttParser::parse(const Input& in, Output& out) noexcept {
     return in.bytes.size() < 5 ? Step::need() : Step::malformed("malformed_length");
   }
   const uint8_t type = head >> 4, flags = head & 15;
-  if (type == 0) return Step::malformed("invalid_type");
+  if (type == 0) return Step::malformed("unassigned_msg_type");
   const size_t whole = c.at() + length;
   const size_t shown = std::min<size_t>(whole, kMessageBytesMax - 1);
   if (in.bytes.size() < shown && !in.whole) return Step::need(shown);
@@ -252,12 +273,20 @@ Step MqttParser::parse(const Input& in, Output& out) noexcept {
   facts.flag(after(kHeads[type], 1), (flags & 1) != 0);
   facts.flag(after(kHeads[type], 2), (flags & 8) != 0);
   if (type == kConnect) {
-    connect(facts, body);
-  } else if (type == kConnack) {
-    connack(facts, body, out);
-  } else {
-    message(facts, type, flags, body);
+    if (!connect(facts, body) && body.size() == length) out.violation(kKind, "malformed_traffic");
+    connect_.clear();
+    connect_.append(facts);  // its answer is of the same event
+    return Step::consumed(whole);
   }
+  if (type == kConnack) {
+    if (version_ == 0) out.violation(kKind, "missing_connect");
+    connect_.append(facts);
+    connack(connect_, body, out);
+    tell_connect(out);
+    return Step::consumed(whole);
+  }
+  tell_connect(out);
+  message(facts, type, flags, body);
   out.tell(kKind, facts);
   return Step::consumed(whole);
 }

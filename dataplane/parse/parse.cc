@@ -4,6 +4,7 @@
 #include <bit>
 #include <vector>
 
+#include "dataplane/parse/icmp.h"
 #include "dataplane/parse/parsers.h"
 
 namespace weir {
@@ -41,6 +42,24 @@ uint64_t candidates_of(const Flow& f) noexcept {
   return known == kNoParser ? 0 : uint64_t{1} << known;
 }
 
+// Where the flow's next parser begins to count what it tells.
+void count_on(Flow& f, uint32_t transactions) noexcept {
+  f.transactions = static_cast<uint16_t>(std::min<uint32_t>(transactions, UINT16_MAX));
+}
+
+// Which events Suricata gives a number within their flow.
+constexpr bool is_transaction(EvidenceKind kind) noexcept {
+  switch (kind) {
+    case EvidenceKind::kTls:
+    case EvidenceKind::kFtpData:
+    case EvidenceKind::kLogin:
+    case EvidenceKind::kViolation:
+      return false;
+    default:
+      return true;
+  }
+}
+
 // The bytes of a direction that no parser has consumed yet.
 struct Pending {
   uint32_t buffer = kNoBuffer;
@@ -70,7 +89,8 @@ struct ProtocolParsers::Slot {
   bool swapped;    // the flow's initiator is the protocol's server
   bool touched;    // since the eviction hand last passed
   uint8_t tries;
-  uint8_t turns;  // how often it became another protocol
+  uint8_t turns;          // how often it became another protocol
+  uint32_t transactions;  // told
   uint64_t candidates;
   Pending pending[2];
   alignas(16) uint8_t state[kStateBytes];
@@ -104,12 +124,17 @@ struct ProtocolParsers::Pool {
 class ProtocolParsers::Teller final : public Output {
  public:
   Teller(EvidenceSink& sink, ParseStats& stats) noexcept : sink_(sink), stats_(stats) {}
-  void about(const Flow& f, bool swapped, TimeNs now) noexcept {
+  // transactions: how many were told of it; counted on.
+  void about(const Flow& f, bool swapped, uint32_t& transactions, TimeNs now) noexcept {
     event_.flow = f.id;
     event_.wire = f.key.wire;
     event_.ends = endpoints_of(f);
     if (swapped) swap_ends();
+    transactions_ = &transactions;
     now_ = now;
+  }
+  void about(const Flow& f, Slot& s, TimeNs now) noexcept {
+    about(f, s.swapped, s.transactions, now);
   }
   uint16_t server_port() const noexcept { return event_.ends.dst_port; }
   void speaks(bool client) noexcept { client_speaks_ = client; }
@@ -118,12 +143,15 @@ class ProtocolParsers::Teller final : public Output {
     never_came_[0] = pending[swapped ? 0 : 1].skip;
   }
   void tell(EvidenceKind kind, const FactWriter& facts, Ends ends) noexcept override {
-    const bool reversed = ends == Ends::kSenderFirst && !client_speaks_;
+    const bool reversed = ends != Ends::kClientFirst && !client_speaks_;
     if (reversed) swap_ends();
     event_.kind = kind;
     event_.time_ns = now_;
     event_.overflow = facts.overflow();
     event_.facts = facts.facts();
+    event_.transaction = is_transaction(kind) ? *transactions_ : kNoTransaction;
+    if (ends == Ends::kOfLast) event_.transaction = *transactions_ - 1;
+    if (is_transaction(kind)) ++*transactions_;
     ++stats_.events;
     sink_.evidence(event_);
     if (reversed) swap_ends();
@@ -137,11 +165,13 @@ class ProtocolParsers::Teller final : public Output {
   EvidenceSink& sink_;
   ParseStats& stats_;
   Evidence event_;
+  uint32_t* transactions_ = nullptr;
   bool client_speaks_ = true;
 };
 
 ProtocolParsers::ProtocolParsers(const ParseSettings& settings, EvidenceSink& sink)
     : settings_(settings),
+      sink_(sink),
       pool_(std::make_unique<Pool>(settings)),
       teller_(std::make_unique<Teller>(sink, stats_)) {
   static_assert(sizeof(Slot) <= 8192);
@@ -174,7 +204,7 @@ void ProtocolParsers::finish(Flow& f, TimeNs now) noexcept {
   if (f.parse_slot != kNoSlot) {
     Slot& s = pool_->slot(f.parse_slot);
     if (s.parser != kNoParser) {
-      teller_->about(f, s.swapped, now);
+      teller_->about(f, s, now);
       teller_->ends(s.pending, s.swapped);
       all_parsers()[s.parser].end(s.state, *teller_);
     }
@@ -196,6 +226,7 @@ ProtocolParsers::Slot* ProtocolParsers::new_slot(const Tracked& t, uint64_t cand
     ++stats_.evicted;
     Flow& loser = flows.flow(victim.flow_index);
     finish(loser, now);
+    count_on(flows.flow(victim.flow_index), victim.transactions);
     if (loser.key.proto == kProtoUdp) loser.flags |= kWantsParse;  // its datagrams stand alone
   }
   if (pool_->free_slots.empty()) return nullptr;
@@ -209,6 +240,7 @@ ProtocolParsers::Slot* ProtocolParsers::new_slot(const Tracked& t, uint64_t cand
   s.touched = true;
   s.tries = 0;
   s.turns = 0;
+  s.transactions = f.transactions;
   s.pending[0] = s.pending[1] = Pending{};
   s.candidates = candidates;
   return &s;
@@ -238,8 +270,38 @@ bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Trac
   Answers answers;
   Slot* s = slot_of(t, a, flows, p.time_ns, answers);
   if (s == nullptr) return true;
-  teller_->about(*t.flow, s->swapped, p.time_ns);
-  return feed(*s, t.direction, a, *t.flow, answers);
+  teller_->about(*t.flow, *s, p.time_ns);
+  const bool good = feed(*s, t.direction, a, *t.flow, answers);
+  if (t.flow->parse_slot == kNoSlot) {
+    count_on(*t.flow, s->transactions);
+  }
+  return good;
+}
+
+// Of each flow the first few; of what went wrong everything.
+void ProtocolParsers::icmp(const PacketView& p, const Headers& h, const Tracked& t,
+                           FlowTable& flows) {
+  constexpr uint32_t kMessagesTold = 8;
+  uint32_t told = t.flow->transactions;
+  teller_->about(*t.flow, false, told, p.time_ns);
+  teller_->speaks(t.direction == 0);
+  FactWriter& facts = teller_->fresh();
+  write_icmp(facts, p, h);
+  teller_->tell(EvidenceKind::kIcmp, facts, Ends::kSenderFirst);
+  count_on(*t.flow, told);
+  if (told >= kMessagesTold && !h.has(kIcmpError)) settle(*t.flow);
+}
+
+void ProtocolParsers::arp(const PacketView& p, const Headers& h, uint8_t wire) {
+  FactWriter& facts = teller_->fresh();
+  Evidence e;
+  write_arp(facts, p, h, e.ends);
+  e.kind = EvidenceKind::kArp;
+  e.wire = wire;
+  e.time_ns = p.time_ns;
+  e.facts = facts.facts();
+  ++stats_.events;
+  sink_.evidence(e);
 }
 
 bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t,
@@ -269,7 +331,7 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
   p.begun = true;
   s->tries = 0;
   p.next_at = in.at + in.bytes.size();
-  teller_->about(f, s->swapped, now);
+  teller_->about(f, *s, now);
   return feed(*s, t.direction, a, f, answers);
 }
 
@@ -352,7 +414,7 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f, 
   const bool sent_by_client = answers.sender == Probe::Sender::kClient;
   s.swapped = direction == 0 ? sent_by_server : sent_by_client;
   adopt(s, answers.found, f);
-  teller_->about(f, s.swapped, teller_->now());
+  teller_->about(f, s, teller_->now());
   // What was kept while nobody knew: the other side spoke first.
   const unsigned other = 1 - direction;
   if (s.pending[other].held != 0) run(s, other, {}, f);

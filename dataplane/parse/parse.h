@@ -46,6 +46,9 @@ class ProtocolParsers {
   // The payload of a UDP packet, or what a TCP packet added to its stream; t.flow wants it.
   // false: it violates its protocol.
   bool datagram(const PacketView& packet, const Headers& h, const Tracked& t, FlowTable& flows);
+  // An ICMP or ICMPv6 message, header whole; an ARP packet (kArp), which has no flow.
+  void icmp(const PacketView& packet, const Headers& h, const Tracked& t, FlowTable& flows);
+  void arp(const PacketView& packet, const Headers& h, uint8_t wire);
   bool stream(const StreamBytes& bytes, TimeNs now, const Tracked& t, FlowTable& flows);
   // The flow ends, or nobody wants to know more: tells what waits and frees its state.
   void finish(Flow& flow, TimeNs now) noexcept;
@@ -81,6 +84,7 @@ class ProtocolParsers {
   void adopt(Slot& slot, unsigned parser, Flow& flow) noexcept;
 
   const ParseSettings settings_;
+  EvidenceSink& sink_;
   ParseStats stats_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<Teller> teller_;

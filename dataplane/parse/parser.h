@@ -95,7 +95,8 @@ struct Login {
 };
 
 // Whom an event names first: the client, or who sent the message that is told.
-enum class Ends : uint8_t { kClientFirst, kSenderFirst };
+// kOfLast: who sent it, and of the transaction that was told last.
+enum class Ends : uint8_t { kClientFirst, kSenderFirst, kOfLast };
 
 // Where parsers tell. One event at a time.
 class Output {
@@ -109,7 +110,8 @@ class Output {
                     Ends ends = Ends::kClientFirst) noexcept = 0;
   void login(const Login& l) noexcept;
   // A violation that parsing survives.
-  void violation(EvidenceKind kind, std::string_view event) noexcept;
+  void violation(EvidenceKind kind, std::string_view event,
+                 Ends ends = Ends::kSenderFirst) noexcept;
   TimeNs now() const noexcept { return now_; }
   // For end(): so many bytes that side's messages were said to have, and had not.
   uint64_t never_came(bool from_client) const noexcept { return never_came_[from_client ? 1 : 0]; }

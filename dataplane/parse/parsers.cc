@@ -19,6 +19,8 @@
 #include "dataplane/parse/sip.h"
 #include "dataplane/parse/smb.h"
 #include "dataplane/parse/smtp.h"
+#include "dataplane/parse/snmp.h"
+#include "dataplane/parse/socks.h"
 #include "dataplane/parse/sql.h"
 #include "dataplane/parse/ssh.h"
 #include "dataplane/parse/telnet.h"
@@ -31,15 +33,15 @@ namespace {
 // clang-format off: one a line
 constexpr Parser kParsers[] = {
     parser_of<TlsParser>(),    parser_of<QuicParser>(),   parser_of<SmbParser>(),
-    parser_of<DcerpcParser>(), parser_of<TelnetParser>(), parser_of<SshParser>(),
-    parser_of<HttpParser>(),   parser_of<SipParser>(),    parser_of<Krb5Parser>(),
-    parser_of<LdapParser>(),   parser_of<RdpParser>(),    parser_of<RfbParser>(),
-    parser_of<FtpParser>(),    parser_of<SmtpParser>(),   parser_of<ImapParser>(),
-    parser_of<Pop3Parser>(),   parser_of<MysqlParser>(),  parser_of<PgsqlParser>(),
-    parser_of<MssqlParser>(),  parser_of<MqttParser>(),   parser_of<ModbusParser>(),
-    parser_of<Dnp3Parser>(),   parser_of<NbnsParser>(),   parser_of<DnsParser>(),
-    parser_of<DhcpParser>(),   parser_of<RadiusParser>(), parser_of<TftpParser>(),
-    parser_of<NtpParser>(),
+    parser_of<SocksParser>(),  parser_of<DcerpcParser>(), parser_of<TelnetParser>(),
+    parser_of<SshParser>(),    parser_of<SnmpParser>(),   parser_of<HttpParser>(),
+    parser_of<SipParser>(),    parser_of<Krb5Parser>(),   parser_of<LdapParser>(),
+    parser_of<RdpParser>(),    parser_of<RfbParser>(),    parser_of<FtpParser>(),
+    parser_of<SmtpParser>(),   parser_of<ImapParser>(),   parser_of<Pop3Parser>(),
+    parser_of<MysqlParser>(),  parser_of<PgsqlParser>(),  parser_of<MssqlParser>(),
+    parser_of<MqttParser>(),   parser_of<ModbusParser>(), parser_of<Dnp3Parser>(),
+    parser_of<NbnsParser>(),   parser_of<DnsParser>(),    parser_of<DhcpParser>(),
+    parser_of<RadiusParser>(), parser_of<TftpParser>(),   parser_of<NtpParser>(),
 };
 // clang-format on
 static_assert(std::size(kParsers) <= kParsersMax);

@@ -113,7 +113,11 @@ void PgsqlParser::client_message(uint8_t type, Bytes body, Output& out) noexcept
     const Bytes mechanism = c.zero_ended();
     const bool sasl = starts_with(mechanism, "SCRAM-");
     if (sasl) facts_.text(Fact::kPgsqlMechanism, mechanism);
+    open_ = true;
   } else if (type == 'X') {
+    tell(out);
+    open_ = true;
+    facts_.text(Fact::kPgsqlRequest, std::string_view("terminate"));
     tell(out);
   }
 }
@@ -153,7 +157,8 @@ void PgsqlParser::server_message(uint8_t type, Bytes body, size_t whole, Output&
     case 'R': {
       const uint32_t code = c.be32();
       facts_.text(Fact::kPgsqlResponse, authentication_name(code));
-      if (code != 0 || !authenticating_) return;
+      if (code != 0) return tell(out);  // the client's answer is a request of its own
+      if (!authenticating_) return;
       authenticating_ = false;
       out.login({.protocol = "pgsql",
                  .account = user_.bytes(),

@@ -14,6 +14,8 @@ namespace {
 
 constexpr size_t kRequestHead = 24, kTrailerBytes = 8;
 constexpr unsigned kContextsReadMax = 64;
+constexpr uint8_t kNdr64[] = {0x71, 0x71, 0x05, 0x33, 0xbe, 0xba, 0x49, 0x37,
+                              0x83, 0x19, 0xb5, 0xdb, 0xef, 0x9c, 0xcc, 0x36};
 
 class RpcCursor {  // in the byte order that the PDU says it has
  public:
@@ -61,6 +63,17 @@ std::string_view hex(uint32_t value, std::span<char, 16> room) noexcept {
 }
 
 }  // namespace
+
+std::string_view uuid_text(const uint8_t (&uuid)[16], std::span<char, 40> room) noexcept {
+  constexpr char kDigits[] = "0123456789abcdef";
+  size_t n = 0;
+  for (unsigned i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) room[n++] = '-';
+    room[n++] = kDigits[uuid[i] >> 4];
+    room[n++] = kDigits[uuid[i] & 15];
+  }
+  return {room.data(), n};
+}
 
 bool read_rpc_header(Bytes pdu, RpcHeader& h) noexcept {
   if (pdu.size() < RpcHeader::kBytes) return false;
@@ -180,7 +193,9 @@ void RpcTalk::read_bind_ack(const RpcHeader& h, uint32_t call, Bytes pdu) noexce
   unsigned at = 0;
   for (unsigned i = 0; i < results; ++i) {
     const uint16_t result = c.u16(), reason = c.u16();
-    c.skip(20);
+    uint8_t syntax[16] = {};
+    c.uuid(syntax);
+    c.skip(4);
     if (!c.ok()) return;
     // They come in the order of the bind's contexts, and so do ours, from the oldest.
     for (; at < contexts_max_; ++at) {
@@ -189,6 +204,7 @@ void RpcTalk::read_bind_ack(const RpcHeader& h, uint32_t call, Bytes pdu) noexce
       context.acked = true;
       context.result = result;
       context.reason = reason;
+      context.wide = std::equal(syntax, syntax + 16, kNdr64);
       ++at;
       break;
     }
@@ -306,16 +322,9 @@ RpcContext& RpcTalk::new_context(uint16_t id) noexcept {
 
 void RpcTalk::write_interface(FactWriter& facts, const RpcContext& c, const RpcCall& call,
                               const RpcFacts& f) const noexcept {
-  constexpr char kDigits[] = "0123456789abcdef";
   char text[40];
-  size_t n = 0;
-  for (unsigned i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text[n++] = '-';
-    text[n++] = kDigits[c.uuid[i] >> 4];
-    text[n++] = kDigits[c.uuid[i] & 15];
-  }
   facts.item(f.interface);
-  facts.text(f.uuid, std::string_view(text, n));
+  facts.text(f.uuid, uuid_text(c.uuid, text));
   char* at = std::to_chars(text, text + 8, c.version).ptr;
   *at++ = '.';
   at = std::to_chars(at, at + 8, c.minor).ptr;

@@ -31,6 +31,8 @@ struct RpcHeader {
   bool is_first() const noexcept { return (flags & 1) != 0; }
   bool is_last() const noexcept { return (flags & 2) != 0; }
 };
+// "12345778-1234-abcd-ef00-0123456789ac", of bytes in the order in which they are written.
+std::string_view uuid_text(const uint8_t (&uuid)[16], std::span<char, 40> room) noexcept;
 // false: it is none. Needs kBytes bytes.
 bool read_rpc_header(Bytes pdu, RpcHeader& header) noexcept;
 
@@ -40,6 +42,7 @@ struct RpcContext {        // an interface that was bound
   uint16_t id = 0, version = 0, minor = 0, result = 0, reason = 0;
   uint8_t known = 0;  // in rpc_names
   bool used = false, acked = false;
+  bool wide = false;  // NDR64
 };
 
 struct RpcCall {
@@ -86,6 +89,10 @@ class RpcTalk {
   void end(const Ntlmssp& ntlm, RpcListener& listener, Output& out) noexcept;
   void write(FactWriter& facts, const RpcCall& call, const RpcFacts& f) const noexcept;
 
+  // The call that a request or response is of, the interface that a call or request is for; null:
+  // it is not known.
+  RpcCall* find_call(uint32_t call_id) noexcept;
+  RpcContext* find_context(uint16_t id) const noexcept;
   const ShortText<31>& secondary_address() const noexcept { return secondary_address_; }
 
  private:
@@ -99,8 +106,6 @@ class RpcTalk {
   void tell_login(LoginOutcome outcome, std::string_view code, const Ntlmssp& ntlm,
                   Output& out) noexcept;
   RpcCall& new_call(RpcListener& listener) noexcept;
-  RpcCall* find_call(uint32_t call_id) noexcept;
-  RpcContext* find_context(uint16_t id) const noexcept;
   RpcContext& new_context(uint16_t id) noexcept;
   void write_interface(FactWriter& facts, const RpcContext& c, const RpcCall& call,
                        const RpcFacts& f) const noexcept;

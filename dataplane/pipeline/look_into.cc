@@ -88,13 +88,17 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   const Headers& h = b.headers[i];
   const Tracked& t = b.tracked[i];
   if (b.stopped[i] && t.flow != nullptr) let_go(t, b.packet[i].time_ns);
+  if (h.has(kArp)) {
+    events_.at_packet(packets_seen_ + i + 1);
+    parsers_.arp(b.view[i], h, wire.index);
+  }
   if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
   if (b.plight[i].refused != Reason::kNone) return;
   const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;
   const bool matches = rules != nullptr && wants_match(t);
-  const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4) && !h.has(kIcmpError);
+  const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4);
   // Captures of a sending host have datagrams without their checksum; a fact more harms nobody.
-  const bool datagram = parses && h.proto == kProtoUdp;
+  const bool datagram = parses && h.proto != kProtoTcp;
   if (datagram) parse_one(i, t, {});
   if ((!matches && (!parses || datagram)) || !is_sound(i, wire)) return;
   StreamBytes stream;
@@ -131,9 +135,12 @@ void Worker::parse_stream(size_t i, const StreamBytes& stream) {
 void Worker::parse_one(size_t i, const Tracked& t, const StreamBytes& stream) {
   Burst& b = *burst_;
   events_.at_packet(packets_seen_ + i + 1);
-  const bool good = b.headers[i].proto == kProtoUdp
-                        ? parsers_.datagram(b.view[i], b.headers[i], t, flows_)
-                        : parsers_.stream(stream, b.packet[i].time_ns, t, flows_);
+  const Headers& h = b.headers[i];
+  if (h.proto != kProtoTcp && h.proto != kProtoUdp) {
+    return parsers_.icmp(b.view[i], h, t, flows_);
+  }
+  const bool good = h.proto == kProtoUdp ? parsers_.datagram(b.view[i], h, t, flows_)
+                                         : parsers_.stream(stream, b.packet[i].time_ns, t, flows_);
   if (!good && b.plight[i].cause == FailCause::kCount) {
     b.plight[i].cause = FailCause::kParserError;
   }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a frame of any link type: decode, track, judge and answer never read outside, and
-// what Headers says lies within the frame. First byte: link type; second: bit 0, cut capture.
+// Any bytes as a frame of any link type: decode, track, judge, answer and the readers of ICMP and
+// ARP never read outside, and what Headers says lies within the frame. First byte: link type;
+// second: bit 0, cut capture.
 #include <cstddef>
 #include <memory>
 
 #include "dataplane/base/check.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/parse/icmp.h"
 #include "dataplane/verdict/verdict.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -33,6 +35,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(h.l3_offset + h.l3_bytes <= p.bytes);
   CHECK(h.payload_offset + h.payload_bytes <= p.bytes);
   checksum_anomaly(p, h);
+  parse::FactList<kFactBytesMax> facts;
+  Endpoints ends;
+  if (h.has(kArp)) write_arp(facts, p, h, ends);
+  if (h.has(kHasL4) && (h.proto == kProtoIcmp || h.proto == kProtoIcmp6)) write_icmp(facts, p, h);
+  CHECK(each_fact(facts.facts(), [](const FactValue&) {}));
   Tracked t;
   EndedFlow ended[2];
   track({&p, 1}, {&h, 1}, 0, flows, stats, {&t, 1}, ended);

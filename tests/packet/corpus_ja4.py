@@ -14,6 +14,10 @@ import corpus  # noqa: E402
 import eve  # noqa: E402
 
 
+# captures in whose flows they see less than there is
+MORE_THAN_THEIRS = {'https-connect.pcap': 'TLS behind an HTTP CONNECT, which they do not look into'}
+
+
 def wanted_of(path):
     """{flow: {JA4}}"""
     flows = collections.defaultdict(set)
@@ -39,7 +43,8 @@ def judge(weir, capture, expected):
     except eve.Refused as refused:
         return [corpus.Result(capture.name, 'replay', 0, 1, [str(refused)])]
     results = {}
-    for ends in sorted(wanted.keys() | ours.keys(), key=sorted):
+    flows = wanted.keys() | (set() if capture.name in MORE_THAN_THEIRS else ours.keys())
+    for ends in sorted(flows, key=sorted):
         mine, theirs = sorted(ours.get(ends, ())), sorted(wanted.get(ends, ()))
         protocol = 'quic' if (theirs or mine)[0].startswith('q') else 'tls'
         result = results.setdefault(protocol, corpus.Result(capture.name, protocol))

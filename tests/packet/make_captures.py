@@ -11,6 +11,8 @@ import packets as p  # noqa: E402
 
 CLIENT, SERVER, OTHER = '10.1.0.1', '10.1.0.2', '10.1.0.3'
 CLIENT6, SERVER6 = 'fd01::1', 'fd01::2'
+ARP_REQUEST = bytes.fromhex('ffffffffffff0200000000010806000108000604000102000000000' '10a0100010000000000000a010002')
+ARP_REPLY = bytes.fromhex('02000000000102000000000208060001080006040002020000000002' '0a0100020200000000010a010001')
 GOOD = b'GET /good HTTP/1.1\r\nHost: www.lab.test\r\n\r\n'
 EVIL = b'GET /evil-word HTTP/1.1\r\nHost: www.lab.test\r\n\r\n'
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine'
@@ -92,6 +94,19 @@ def icmp_unreachable():
             p.ip_frame(SERVER, CLIENT, p.ICMP, lying, to_server=False), p.ip_frame(CLIENT, SERVER, p.ICMP, echo)]
 
 
+def icmp_and_arp_are_told():
+    """A ping that Linux might send and its answer, six with a page of text, an unreachable, ARP that is said again."""
+    def echo(kind, number, payload, src, dst):
+        return p.ip_frame(src, dst, p.ICMP, p.icmp(kind, 0, b'\0\x07' + number.to_bytes(2, 'big'), payload))
+
+    ping = b'T' * 16 + bytes(range(16, 56))
+    frames = [echo(8, 1, ping, CLIENT, SERVER), echo(0, 1, ping, SERVER, CLIENT)]
+    frames += [echo(8, n, GOOD + bytes([n]) * n, CLIENT, OTHER) for n in range(1, 13)]
+    question = p.ip_frame(CLIENT, SERVER, p.UDP, p.udp(CLIENT, SERVER, 4000, 53, b'who?'))
+    frames += [question] + [p.ip_frame(SERVER, CLIENT, p.ICMP, p.icmp(3, 3, payload=question[14:42]))] * 12
+    return frames + [ARP_REQUEST] * 3 + [ARP_REPLY]
+
+
 def midstream():
     return web(40001, EVIL)[3:] + web(40002, GOOD)[4:]
 
@@ -127,7 +142,8 @@ CASES = {
     'drop-by-content': drop_by_content, 'alert-leaves-all': alert_leaves_all, 'pass-beats-drop': pass_beats_drop,
     'reject-sends-resets': reject_sends_resets, 'ratelimit-udp': ratelimit_udp,
     'fragment-flood-passes': fragment_flood_passes, 'qinq-flow': qinq_flow, 'vlan-flows': vlan_flows,
-    'ipv6-extension-headers': ipv6_extension_headers, 'icmp-unreachable': icmp_unreachable, 'midstream': midstream,
+    'ipv6-extension-headers': ipv6_extension_headers, 'icmp-unreachable': icmp_unreachable,
+    'icmp-and-arp-are-told': icmp_and_arp_are_told, 'midstream': midstream,
     'bad-checksums': bad_checksums, 'bad-checksums-ignored': bad_checksums, 'not-ip': not_ip,
     'pass-by-address': pass_beats_drop, 'dropped-flow-is-silent': drop_by_content,
     'tap-never-drops': drop_by_content, 'simulate-says-so': drop_by_content, 'scan-blocked': scan_blocked,

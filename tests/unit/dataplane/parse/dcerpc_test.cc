@@ -56,6 +56,80 @@ TEST(Dcerpc, NamesWhatIsCalled) {
   EXPECT_EQ(call["req"]["stub_data_size"], 8);
 }
 
+// An epmapper, NDR and NDR64; samr's tower with a port.
+const std::string kEpm =
+    "\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa\x03\x00\x00\x00"s;
+const std::string kNdr64 =
+    "\x33\x05\x71\x71\xba\xbe\x37\x49\x83\x19\xb5\xdb\xef\x9c\xcc\x36\x01\x00\x00\x00"s;
+std::string tower(uint16_t port) {
+  const std::string big{static_cast<char>(port >> 8), static_cast<char>(port)};
+  return le(5, 2) + le(19, 2) + "\x0d" + kSamr.substr(0, 18) + le(2, 2) + le(0, 2) + le(19, 2) +
+         "\x0d" + kNdr.substr(0, 18) + le(2, 2) + le(0, 2) + le(1, 2) + "\x0b" + le(2, 2) +
+         le(0, 2) + le(1, 2) + "\x07" + le(2, 2) + big + le(1, 2) + "\x09" + le(4, 2) +
+         "\x0a\0\0\x05"s;
+}
+std::string ept_map(unsigned word, const std::string& of) {
+  std::string stub = le(1, word) + std::string(16, 'o') + le(2, word) + le(of.size(), word) +
+                     le(of.size(), 4) + of;
+  stub.resize((stub.size() + 3) / 4 * 4);
+  return pdu(0, 2, le(8, 4) + le(7, 2) + le(3, 2) + stub + std::string(20, '\0') + le(4, 4));
+}
+std::string ept_mapped(unsigned word, const std::vector<std::string>& towers, uint32_t status) {
+  std::string stub = std::string(20, '\0') + le(towers.size(), 4);
+  for (const size_t n : {size_t{4}, size_t{0}, towers.size()}) stub += le(n, word);
+  for (size_t i = 0; i < towers.size(); ++i) stub += le(i + 3, word);
+  for (const std::string& t : towers) {
+    stub.resize((stub.size() + word - 1) / word * word);
+    stub += le(t.size(), word) + le(t.size(), 4) + t;
+  }
+  stub.resize((stub.size() + 3) / 4 * 4);
+  return pdu(2, 2, le(8, 4) + le(7, 4) + stub + le(status, 4));
+}
+std::vector<nlohmann::json> mapped(unsigned word, const std::string& asked,
+                                   const std::string& answered, size_t piece = SIZE_MAX) {
+  const std::string& syntax = word == 8 ? kNdr64 : kNdr;
+  Conversation c;
+  c.say(0, pdu(11, 1, le(0, 4) + le(0, 4) + le(1, 4) + le(7, 2) + le(1, 2) + kEpm + syntax), piece);
+  c.say(1, pdu(12, 1, le(0, 4) + le(5, 4) + le(4, 2) + "135\0\0\0"s + le(1, 4) + le(0, 4) + syntax),
+        piece);
+  c.say(0, asked, piece);
+  c.say(1, answered, piece);
+  c.finish();
+  return c.events();
+}
+
+TEST(Dcerpc, SaysWhereTheEndpointMapperSendsPeople) {
+  for (const unsigned word : {4, 8}) {
+    const std::string asked = ept_map(word, tower(0));
+    const std::string answered = ept_mapped(word, {tower(49668), tower(49669)}, 0);
+    const auto events = mapped(word, asked, answered);
+    ASSERT_EQ(events.size(), 2u);
+    const auto& map = events[1]["endpoint_map"];
+    EXPECT_EQ(events[1]["operation"], "ept_map");
+    EXPECT_EQ(map["uuid"], "12345778-1234-abcd-ef00-0123456789ac");
+    EXPECT_EQ(map["service"], "samr");
+    EXPECT_EQ(map["protocol"], "ncacn_ip_tcp");
+    ASSERT_EQ(map["towers"].size(), 2u) << word;
+    EXPECT_EQ(map["towers"][0]["port"], 49668);
+    EXPECT_EQ(map["towers"][1]["port"], 49669);
+    EXPECT_EQ(map["towers"][1]["ip"], "10.0.0.5");
+    EXPECT_EQ(mapped(word, asked, answered, 1), events);
+  }
+  const auto none = mapped(4, ept_map(4, tower(0)), ept_mapped(4, {}, 0x16c9a0d6));
+  EXPECT_EQ(none[1]["endpoint_map"]["status"], "0x16c9a0d6");
+}
+
+TEST(Dcerpc, TowersThatLieAreLeftOut) {
+  const std::string good = ept_mapped(4, {tower(49668)}, 0);
+  for (size_t at = 24; at < good.size(); ++at) {
+    for (const int wrong : {0x00, 0x7f, 0xff}) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(wrong);
+      EXPECT_EQ(mapped(4, ept_map(4, tower(0)), bad).size(), 2u);
+    }
+  }
+}
+
 TEST(Dcerpc, SaysTheSameHoweverItIsCut) {
   const std::string asked = kBind + request(2, 13, 1) + request(2, 13, 2) + request(3, 5);
   const std::string said = kBindAck + response(2) + pdu(3, 3, le(0, 8) + le(5, 4) + le(0, 4));

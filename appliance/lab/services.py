@@ -17,7 +17,8 @@ def start_all(lab, big_file_megabytes=0):
              and lab.listening('server', 22), 20, 'nginx, dnsmasq and sshd to listen')
 
 
-def start_web(lab, big_file_megabytes):
+def start_web(lab, big_file_megabytes=0, more=''):
+    """`more`: lines of nginx.conf inside of http {}."""
     www = lab.dir / 'www'
     www.mkdir()
     (www / 'index.html').write_text('<h1>An ordinary page</h1>\n' + '<p>with ordinary words</p>\n' * 40)
@@ -34,12 +35,13 @@ events {{ worker_connections 512; }}
 http {{
   access_log off; {temporary}
   server {{ listen {SERVER4}:80 backlog=1024; listen [{SERVER6}]:80; root {www}; }}
-}}
+{more}}}
 ''')
     lab.start('server', ['/usr/sbin/nginx', '-c', config], name='nginx')
 
 
-def start_dns(lab):
+def start_dns(lab, more=''):
+    """`more`: lines of dnsmasq.conf."""
     config = lab.dir / 'dnsmasq.conf'
     config.write_text(f'''no-resolv
 no-hosts
@@ -49,11 +51,12 @@ address=/{DNS_NAME}/{SERVER4}
 address=/{DNS_NAME}/{SERVER6}
 user=root
 pid-file={lab.dir}/dnsmasq.pid
-''')
+{more}''')
     lab.start('server', ['/usr/sbin/dnsmasq', '--keep-in-foreground', f'--conf-file={config}'], name='dnsmasq')
 
 
-def start_ssh(lab):
+def start_ssh(lab, passwords=False):
+    """`passwords`: sshd asks the server's /etc/shadow, which the test has covered with its own."""
     for key in ('host', 'user'):
         subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', str(lab.dir / f'{key}_key')],
                        check=True, stdin=subprocess.DEVNULL)
@@ -73,8 +76,8 @@ HostKey {lab.dir}/host_key
 AuthorizedKeysFile {lab.dir}/authorized_keys
 PidFile none
 StrictModes no
-UsePAM {'yes' if locked else 'no'}
-PasswordAuthentication no
+UsePAM {'yes' if locked and not passwords else 'no'}
+PasswordAuthentication {'yes' if passwords else 'no'}
 PermitRootLogin prohibit-password
 UseDNS no
 MaxStartups 200

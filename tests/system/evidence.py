@@ -61,8 +61,8 @@ class Evidence:
         if not good:
             print(f'       looked for {facts}')
             there = sorted(self.events(kind), key=lambda r: len(disagreements(r, kind, facts)))
-            for record in there[:3]:
-                print(f'       {disagreements(record, kind, facts)} is otherwise in {json.dumps(record)[:900]}')
+            for record in there[:2]:
+                print(f'       {disagreements(record, kind, facts)} is otherwise in {json.dumps(record)[:700]}')
         return found[-1] if found else {}
 
     def logins(self, protocol, *wanted):
@@ -101,7 +101,7 @@ def did(what, done, code=0, said=None):
     good = good and (said is None or re.search(said, text) is not None)
     check(good, f'{what}: exit code {done.returncode}' + (f', said "{said}"' if said else ''))
     if not good:
-        print('       ' + text[-1500:].replace('\n', '\n       '))
+        print('       ' + text[-600:].replace('\n', '\n       '))
     return done
 
 
@@ -110,4 +110,4 @@ def daemon_said(lab, name, *patterns):
     text = (lab.dir / f'{name}.log').read_text(errors='replace')
     for pattern in patterns:
         if not check(re.search(pattern, text) is not None, f'{name} itself says: {pattern}'):
-            print('       ' + text[-1500:].replace('\n', '\n       '))
+            print('       ' + text[-600:].replace('\n', '\n       '))

@@ -2,21 +2,13 @@
 """Directories and names for the lab's server: Samba as a domain controller, OpenLDAP, bind, the MIT KDC."""
 import os
 import re
-import subprocess
 
-from lab import CLIENT4, SERVER4, LabError, wait_for
+from lab import CLIENT4, SERVER4, wait_for
+from services import made
 
 REALM, WORKGROUP = 'LAB.TEST', 'LAB'
 ADMIN_PASSWORD = 'Admin-Pass1'
 MIT_REALM = 'MIT.TEST'
-
-
-def made(what, words, **kwargs):
-    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, timeout=120,
-                          **{'stdin': subprocess.DEVNULL, **kwargs})
-    if done.returncode:
-        raise LabError(f'{what}: {done.stderr.strip() or done.stdout.strip()}')
-    return done.stdout
 
 
 # ---- Samba

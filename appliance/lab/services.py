@@ -3,9 +3,18 @@
 import os
 import subprocess
 
-from lab import SERVER4, SERVER6, wait_for
+from lab import SERVER4, SERVER6, LabError, wait_for
 
 DNS_NAME = 'www.lab.test'
+
+
+def made(what, words, **kwargs):
+    """Runs what prepares a daemon's files; its output, or LabError with what it said."""
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, timeout=120,
+                          **{'stdin': subprocess.DEVNULL, **kwargs})
+    if done.returncode:
+        raise LabError(f'{what}: {done.stderr.strip() or done.stdout.strip()}')
+    return done.stdout
 
 
 def start_all(lab, big_file_megabytes=0):

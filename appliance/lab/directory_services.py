@@ -4,7 +4,7 @@ import os
 import re
 
 from lab import CLIENT4, SERVER4, wait_for
-from services import made
+from services import made, self_signed
 
 REALM, WORKGROUP = 'LAB.TEST', 'LAB'
 ADMIN_PASSWORD = 'Admin-Pass1'
@@ -16,7 +16,7 @@ MIT_REALM = 'MIT.TEST'
 def start_samba(lab, users, services):
     """`users`: {account: password}; `services`: {principal: account}. Some 20 s: it makes the domain anew.
 
-    SMB is signed and not encrypted, LDAP takes passwords in the clear: a sensor can see what is said."""
+    SMB is encrypted for who asks for it, LDAP takes passwords in the clear: a sensor can see what is said."""
     folder = lab.dir / 'samba'
     made('samba-tool domain provision', [
         'samba-tool', 'domain', 'provision', f'--realm={REALM}', f'--domain={WORKGROUP}', '--server-role=dc',
@@ -32,7 +32,7 @@ def start_samba(lab, users, services):
 	ncalrpc dir = {folder}/ncalrpc
 	log file = {folder}/log.%m
 	ldap server require strong auth = no
-	server smb encrypt = off
+	server min protocol = NT1
 	load printers = no
 	disable spoolss = yes
 	log level = 1 auth_audit:3
@@ -91,6 +91,7 @@ def start_slapd(lab, people):
     """`people`: {uid: password} below ou=people."""
     folder = lab.dir / 'slapd'
     (folder / 'data').mkdir(parents=True)
+    certificate, key = self_signed(folder / 'tls', 'ldap.lab.test')
     (folder / 'slapd.conf').write_text(f'''include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
@@ -98,6 +99,8 @@ modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {folder}/slapd.pid
 loglevel stats
+TLSCertificateFile {certificate}
+TLSCertificateKeyFile {key}
 database mdb
 suffix "{LDAP_BASE}"
 rootdn "{LDAP_ADMIN}"

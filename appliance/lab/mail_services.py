@@ -4,12 +4,13 @@ import pwd
 import shutil
 
 from lab import SERVER4, wait_for
+from services import self_signed
 
 DOMAIN = 'lab.test'
 
 
 def start_exim(lab, accounts):
-    """`accounts`: {account: password}. Mail to lab.test needs no login, to elsewhere it does; all goes to lab.dir/exim."""
+    """`accounts`: {account: password}. Mail to elsewhere needs a login; all goes to lab.dir/exim."""
     folder = lab.dir / 'exim'
     (folder / 'mail').mkdir(parents=True)
     user = pwd.getpwnam('Debian-exim')
@@ -17,13 +18,16 @@ def start_exim(lab, accounts):
         shutil.chown(path, user.pw_uid, user.pw_gid)
     (folder / 'accounts').write_text(''.join(f'{account}: {password}\n' for account, password in accounts.items()))
     password_of = f'${{lookup{{$auth%d}}lsearch{{{folder}/accounts}}{{$value}}fail}}'
+    certificate, key = self_signed(folder / 'tls', f'mail.{DOMAIN}')
     config = folder / 'exim.conf'
     config.write_text(f'''primary_hostname = mail.{DOMAIN}
 spool_directory = {folder}
 log_file_path = {folder}/%slog
 local_interfaces = {SERVER4}
 daemon_smtp_ports = 25
-tls_advertise_hosts =
+tls_advertise_hosts = *
+tls_certificate = {certificate}
+tls_privatekey = {key}
 host_lookup =
 rfc1413_query_timeout = 0s
 acl_smtp_rcpt = recipient
@@ -71,20 +75,23 @@ cram:
 
 
 def start_dovecot(lab, accounts):
-    """`accounts`: {account: password}, each with an empty mailbox; logins without TLS."""
+    """`accounts`: {account: password}, each with an empty mailbox; logins with TLS or without."""
     folder = lab.dir / 'dovecot'
     (folder / 'mail').mkdir(parents=True)
     mail = pwd.getpwnam('mail')
     shutil.chown(folder / 'mail', mail.pw_uid, mail.pw_gid)
     (folder / 'accounts').write_text(''.join(f'{account}:{{PLAIN}}{password}\n'
                                              for account, password in accounts.items()))
+    certificate, key = self_signed(folder / 'tls', f'mail.{DOMAIN}')
     config = folder / 'dovecot.conf'
     config.write_text(f'''protocols = imap pop3
 listen = {SERVER4}
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = /dev/stderr
-ssl = no
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
 disable_plaintext_auth = no
 auth_mechanisms = plain login cram-md5
 auth_failure_delay = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More daemons for the lab's server, each from its own files below lab.dir: desktops, files, databases, messages, time."""
+"""More daemons for the lab's server, each from its own files below lab.dir: desktops, files, databases, the time."""
 import glob
 import os
 import pwd
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 from lab import CLIENT4, SERVER4, wait_for
-from services import made
+from services import made, self_signed
 
 
 def folder_of(lab, name, user=None):
@@ -29,8 +29,7 @@ def listens(lab, name, *ports, udp=False, seconds=20):
 def start_xrdp(lab):
     """Answers with TLS or with RDP's own security, as the client likes; there is no session behind it."""
     folder = folder_of(lab, 'xrdp')
-    made('openssl req', ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj',
-                         '/CN=desk.lab.test', '-keyout', folder / 'key.pem', '-out', folder / 'cert.pem'])
+    certificate, key = self_signed(folder / 'tls', 'desk.lab.test')
     config = folder / 'xrdp.ini'
     config.write_text(f'''[Globals]
 ini_version=1
@@ -39,8 +38,8 @@ port=tcp://{SERVER4}:3389
 tcp_nodelay=true
 security_layer=negotiate
 crypt_level=high
-certificate={folder}/cert.pem
-key_file={folder}/key.pem
+certificate={certificate}
+key_file={key}
 ssl_protocols=TLSv1.2, TLSv1.3
 allow_channels=true
 [Logging]
@@ -71,8 +70,8 @@ def start_vnc(lab, password):
     scrambled = subprocess.run(['vncpasswd', '-f'], input=password.encode() + b'\n', capture_output=True,
                                check=True).stdout
     (folder / 'password').write_bytes(scrambled)
-    lab.start('server', ['/usr/bin/Xtigervnc', ':75', '-rfbport', '5975', '-geometry', '640x480', '-desktop', 'lab desk',
-                         '-SecurityTypes', 'VncAuth', '-PasswordFile', folder / 'password', '-nolisten', 'unix',
+    lab.start('server', ['/usr/bin/Xtigervnc', ':75', '-rfbport', '5975', '-geometry', '640x480',
+                         '-desktop', 'lab desk', '-SecurityTypes', 'VncAuth', '-PasswordFile', folder / 'password', '-nolisten', 'unix',
                          '-AlwaysShared'], name='vnc', env={**os.environ, 'HOME': str(folder)})
     listens(lab, 'Xtigervnc', 5975)
 
@@ -220,8 +219,8 @@ def start_postgres(lab, accounts):
     made('postgres --single', [*single, 'postgres'], input=sql, stdin=None, cwd='/')
     made('postgres --single', [*single, 'shop'], input='CREATE TABLE goods (name text, price int);\n'
          'GRANT ALL ON goods TO PUBLIC;\n', stdin=None, cwd='/')
-    lab.start('server', [*as_postgres, f'{bin_folder}/postgres', '-D', folder / 'data', '-h', SERVER4, '-k', folder, '-F'],
-              name='postgres', cwd='/')
+    lab.start('server', [*as_postgres, f'{bin_folder}/postgres', '-D', folder / 'data', '-h', SERVER4, '-k', folder,
+                         '-F'], name='postgres', cwd='/')
     listens(lab, 'postgres', 5432)
 
 
@@ -240,3 +239,13 @@ def start_mariadb(lab, accounts):
                          f'--init-file={folder}/init.sql', '--innodb-buffer-pool-size=16M',
                          '--performance-schema=OFF'], name='mariadb')
     listens(lab, 'mariadbd', 3306)
+
+
+def start_telnetd(lab):
+    """Behind inetd, as ever."""
+    folder = folder_of(lab, 'telnet')
+    (folder / 'inetd.conf').write_text(f'{SERVER4}:23 stream tcp nowait root /usr/sbin/telnetd telnetd\n')
+    (folder / 'more').mkdir()
+    lab.start('server', ['/usr/sbin/inetutils-inetd', '-d', f'-p{folder}/pid', folder / 'inetd.conf', folder / 'more'],
+              name='inetd')
+    listens(lab, 'inetd', 23)

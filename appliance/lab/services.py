@@ -17,6 +17,25 @@ def made(what, words, **kwargs):
     return done.stdout
 
 
+def self_signed(path, name, *more_names, subject=''):
+    """path.crt and path.key, for everybody to read."""
+    names = ','.join(f'DNS:{one}' for one in (name, *more_names))
+    made('openssl req', ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj',
+                         f'{subject}/CN={name}', '-addext', f'subjectAltName={names}', '-keyout', f'{path}.key',
+                         '-out', f'{path}.crt'])
+    os.chmod(f'{path}.key', 0o644)
+    return f'{path}.crt', f'{path}.key'
+
+
+def add_account(lab, account, password):
+    """One that may log in on the lab's server, and nowhere else; its home is lab.dir."""
+    crypted = made('openssl passwd', ['openssl', 'passwd', '-6', password]).strip()
+    for path, line in (('/etc/passwd', f'{account}:x:7701:100::{lab.dir}:/bin/sh'),
+                       ('/etc/shadow', f'{account}:{crypted}:19000:0:99999:7:::')):
+        with open(path, encoding='utf-8') as machines:
+            lab.own_file('server', path, machines.read() + line + '\n')
+
+
 def start_all(lab, big_file_megabytes=0):
     """Returns when all three listen. The web root is lab.dir/www; big.bin in it is random."""
     start_web(lab, big_file_megabytes)

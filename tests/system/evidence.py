@@ -78,7 +78,8 @@ class Evidence:
             r['src_ip'] == self.client and r['dest_ip'] == self.server and
             all(agrees(values(r['login'], key), value) for key, value in one.items())
             for r, one in zip(found, wanted))
-        check(good, f'login: {protocol}: ' + ', '.join(f'{w.get("account", "somebody")} {w["outcome"]}' for w in wanted))
+        check(good, f'login: {protocol}: ' +
+              ', '.join(f'{one.get("account", "somebody")} {one["outcome"]}' for one in wanted))
         if not good:
             print(f'       looked for {wanted}')
             for record in found:

@@ -75,6 +75,11 @@ with wire(start=False) as (lab, weir):
     evidence.told('the removal', 'ldap', {
         'request.operation': 'del_request', 'request.del_request.dn': f'cn=newer,{LDAP_BASE}',
         'responses.del_response.result_code': 'success'})
+    did('by TLS', lab.run('client', ['env', 'LDAPTLS_REQCERT=never', 'ldapwhoami', '-ZZ', '-x', '-H',
+                                     f'ldap://{SERVER4}', *as_alice]), 0, 'dn:uid=alice')
+    evidence.told('TLS from StartTLS on', 'ldap', {'request.extended_request.name': '1.3.6.1.4.1.1466.20037',
+                                                   'responses.extended_response.result_code': 'success'})
+    evidence.told('TLS from StartTLS on', 'tls', {'version': 'TLS 1.3', 'ja3.hash': ..., '/dest_port': 389})
     daemon_said(lab, 'slapd', 'RESULT tag=97 err=0', 'RESULT tag=97 err=49', 'SEARCH RESULT .* nentries=121',
                 'MOD dn="uid=alice')
     good = {'mechanism': 'simple', 'outcome': 'success'}

@@ -56,6 +56,10 @@ with wire(start=False) as (lab, weir):
     evidence.logins('pop3', {**who, 'mechanism': 'PLAIN', 'outcome': 'success'},
                     {**who, 'mechanism': 'PLAIN', 'outcome': 'failure', 'code': ...},
                     {**who, 'outcome': 'success'}, {**who, 'outcome': 'failure'})
+    for name, port in (('imap', 143), ('pop3', 110)):
+        curl(f'{name} by TLS', f'{name}://{SERVER4}/', '--ssl-reqd', '--insecure', '--tls-max', '1.2')
+        evidence.told(f'TLS from STARTTLS on, {name}', 'tls', {
+            'version': 'TLS 1.2', 'subject': 'CN=mail.lab.test', 'ja3.hash': ..., '/dest_port': port})
     daemon_said(lab, 'dovecot', 'imap-login: Info: Login: user=<alice>, method=PLAIN',
                 'imap-login: Info: Login: user=<alice>, method=CRAM-MD5', 'imap-login: .*auth failed',
                 'pop3-login: Info: Login: user=<alice>', 'pop3-login: .*auth failed')

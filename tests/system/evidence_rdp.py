@@ -35,8 +35,9 @@ with wire(start=False) as (lab, weir):
         tried = lab.dir / 'vnc' / 'tried'
         tried.write_bytes(lab.run('client', ['vncpasswd', '-f'], stdin=None, input=password.encode() + b'\n',
                                   text=False).stdout)
-        did(what, lab.run('client', ['xvfb-run', '-a', 'timeout', '--preserve-status', '3', 'xtigervncviewer', '-passwd',
-                                     tried, '-AlertOnFatalError=0', '-ReconnectOnError=0', f'{SERVER4}::5975'],
+        did(what, lab.run('client', ['xvfb-run', '-a', 'timeout', '--preserve-status', '3', 'xtigervncviewer',
+                                     '-passwd', tried, '-AlertOnFatalError=0', '-ReconnectOnError=0',
+                                     f'{SERVER4}::5975'],
                           env={**os.environ, 'HOME': str(lab.dir / 'vnc')}), code, said)
 
     look('VNC', 'vnc-pass', range(256), 'Using pixel format')

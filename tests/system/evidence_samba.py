@@ -4,7 +4,7 @@
 import re
 
 from case import begin, check, wire
-from directory_services import REALM, WORKGROUP, join_client, start_samba
+from directory_services import ADMIN_PASSWORD, REALM, WORKGROUP, join_client, start_samba
 from evidence import Evidence, did
 from lab import SERVER4
 
@@ -93,6 +93,27 @@ with wire(start=False) as (lab, weir):
     calls = [good, good, good, bad]
     evidence.logins('smb', *files, *calls)
 
+    # ---- SMB 1, and SMB 3 with encryption
+    run('SMB 1', 'smbclient', share, *plain, '-U', f'{WORKGROUP}/alice%{PASSWORD}', '--option=client min protocol=NT1',
+        '-m', 'NT1', '-c', 'put plan.txt old-plan.txt; del old-plan.txt')
+    evidence.told('SMB 1', 'smb', {'command': 'SMB1_COMMAND_SESSION_SETUP_ANDX', 'status': 'STATUS_SUCCESS',
+                                   'dialect': re.compile('NT LM 0.12|NT LANMAN 1.0')})
+    evidence.told('written with SMB 1', 'smb', {'filename': re.compile(r'\\?old-plan\.txt'), 'write.bytes': 14000})
+    evidence.told('deleted with SMB 1', 'smb', {'command': 'SMB1_COMMAND_DELETE',
+                                                'filename': re.compile(r'\\?old-plan\.txt')})
+    run('encrypted', 'smbclient', share, *plain, '-U', f'{WORKGROUP}/alice%{PASSWORD}', '--client-protection=encrypt',
+        '-c', 'ls')
+    calls += [good, good]
+    evidence.logins('smb', *files, *calls)
+
+    # ---- services, as somebody would look for them who moves from host to host
+    run('services', 'net', 'rpc', 'service', 'list', f'--configfile={config}', '-S', SERVER4, '-U',
+        f'{WORKGROUP}/Administrator%{ADMIN_PASSWORD}', '--use-kerberos=off')
+    evidence.told('svcctl OpenSCManagerW', 'smb', {'dcerpc.endpoint': 'svcctl', 'named_pipe': ...,
+                                                   'dcerpc.operation': re.compile('R?OpenSCManagerW')})
+    calls += [{**good, 'account': 'Administrator'}]
+    evidence.logins('smb', *files, *calls)
+
     # ---- Kerberos
     kinit('kinit, the right password', 'alice', PASSWORD, 0)
     evidence.told('a ticket for tickets', 'krb5', {
@@ -124,9 +145,14 @@ with wire(start=False) as (lab, weir):
         'request.search_request.base_object': 'DC=lab,DC=test', 'responses.search_result_done.result_code': 'success',
         'request.search_request.filter.text': '(servicePrincipalName=MSSQLSvc*)',
         'request.search_request.attributes': 'sAMAccountName'})
+    run('with the ticket', 'ldapsearch', '-Q', '-LLL', '-Y', 'GSSAPI', '-H', 'ldap://dc1.lab.test',
+        '-b', 'DC=lab,DC=test', '(cn=alice)', 'cn', said='cn: alice')
+    evidence.told('a ticket for LDAP', 'krb5', {'msg_type': 'KRB_TGS_REP', 'sname': 'ldap/dc1.lab.test',
+                                                'cname': 'alice'})
     evidence.logins('ldap', {'mechanism': 'simple', 'account': 'alice@lab.test', 'outcome': 'success'},
                     {'mechanism': 'simple', 'account': 'alice@lab.test', 'outcome': 'failure',
-                     'code': 'invalid_credentials'})
+                     'code': 'invalid_credentials'},
+                    {'mechanism': re.compile('GSSAPI|kerberos'), 'outcome': 'success', 'service': ...})
     run('a service of the domain', 'dig', '+tries=1', f'@{SERVER4}', '_ldap._tcp.lab.test', 'SRV', said='dc1.lab.test')
     evidence.told('a service of the domain', 'dns', {'queries.rrname': '_ldap._tcp.lab.test', 'queries.rrtype': 'SRV',
                                                      'answers.srv.port': 389, 'answers.srv.name': 'dc1.lab.test'})

@@ -44,7 +44,8 @@ with wire(start=False) as (lab, weir):
 
     # ---- RADIUS
     def radius(what, password, code, said):
-        request = f'User-Name = "alice"\n{password}\nNAS-Identifier = "door-3"\nCalling-Station-Id = "02-77-00-00-00-01"\n'
+        request = (f'User-Name = "alice"\n{password}\nNAS-Identifier = "door-3"\n'
+                   'Calling-Station-Id = "02-77-00-00-00-01"\n')
         did(what, lab.run('client', ['radclient', '-r', '1', '-t', '5', '-x', f'{SERVER4}:1812', 'auth', 'lab-secret'],
                           stdin=None, input=request), code, said)
 

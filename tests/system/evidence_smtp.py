@@ -49,11 +49,14 @@ with wire(start=False) as (lab, weir):
     login('LOGIN, wrong', 'LOGIN', 'wrong', 67)
     login('CRAM-MD5', 'CRAM-MD5', PASSWORD, 0)
     login('CRAM-MD5, wrong', 'CRAM-MD5', 'wrong', 67)
+    send('by TLS', ['dave@elsewhere.test'], '--user', f'alice:{PASSWORD}', '--ssl-reqd', '--insecure')
+    evidence.told('TLS from STARTTLS on', 'tls', {'version': 'TLS 1.3', 'ja3.hash': ..., 'ja4': ..., '/dest_port': 25})
     log = (lab.dir / 'exim' / 'mainlog').read_text()
     for sign in ('<= carol@far.test', 'A=plain:alice', 'A=login:alice', 'A=cram:alice', 'authenticator failed',
                  'rejected RCPT <mallory@lab.test>: nobody of that name'):
         check(sign in log, f'exim itself says: {sign}')
-    evidence.told('mail after a login', 'smtp', {'rcpt_to': '<dave@elsewhere.test>', '/email.subject': 'Our figures'}, 3)
+    evidence.told('mail after a login', 'smtp', {'rcpt_to': '<dave@elsewhere.test>',
+                                                 '/email.subject': 'Our figures'}, 3)
     evidence.logins('smtp', *({'account': 'alice', 'mechanism': kind, 'outcome': outcome, 'code': code}
                               for kind in ('PLAIN', 'LOGIN', 'CRAM-MD5')
                               for outcome, code in (('success', '235'), ('failure', '535'))))

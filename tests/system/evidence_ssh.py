@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenSSH both sides: keys and passwords, right and wrong."""
 import re
-import subprocess
 
 from case import begin, check, wire
 from evidence import Evidence, daemon_said, did
@@ -13,22 +12,13 @@ PASSWORD = 'Alice-Pass1'
 HASSH = re.compile('[0-9a-f]{32}')
 
 
-def account(lab):
-    """Of the lab's server only: alice with her password."""
-    crypt = subprocess.run(['openssl', 'passwd', '-6', PASSWORD], check=True, capture_output=True, text=True).stdout
-    with open('/etc/passwd', encoding='utf-8') as users:
-        lab.own_file('server', '/etc/passwd', users.read() + f'alice:x:7701:100::{lab.dir}:/bin/sh\n')
-    with open('/etc/shadow', encoding='utf-8') as shadow:
-        lab.own_file('server', '/etc/shadow', shadow.read() + f'alice:{crypt.strip()}:19000:0:99999:7:::\n')
-
-
 def ssh(*words):
     return ['ssh', '-F', 'none', '-o', 'StrictHostKeyChecking=no', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=5',
             '-o', 'UserKnownHostsFile=/dev/null', '-o', 'NumberOfPasswordPrompts=1', *words]
 
 
 with wire(start=False) as (lab, weir):
-    account(lab)
+    services.add_account(lab, 'alice', PASSWORD)
     services.start_ssh(lab, passwords=True)
     wait_for(lambda: lab.listening('server', 22), 20, 'sshd to listen')
     begin(lab, weir, serve=False)

@@ -64,10 +64,10 @@ TEST(Dns, OfAWholeZoneItSaysHowManyRecordsThereAre) {
   Conversation c(Conversation::Over::kTcp, 4000, 53);
   c.server(framed(zone));
   ASSERT_EQ(c.events("dns").size(), 1U);
-  const auto& e = c.events("dns")[0];
+  const auto e = c.events("dns")[0];
   EXPECT_EQ(e["queries"][0]["rrtype"], "AXFR");
   EXPECT_EQ(e["answer_count"], kRecords);
-  EXPECT_GT(e["answers"].size(), 80U);
+  EXPECT_GT(e["answers"].size(), 70U);
   EXPECT_FALSE(e.contains("grouped"));
   c.client(framed(kAnswer));
   EXPECT_FALSE(c.events("dns")[1].contains("answer_count"));

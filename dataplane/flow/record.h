@@ -115,10 +115,9 @@ struct FlowDrops {
   VerdictId verdict = 0;  // last that dropped a packet
   uint64_t packets = 0, bytes = 0;
   uint32_t rule_sid = 0;               // rule that blocks the rest
-  uint32_t rate_slot = kNoSlot;        // meter of a rate per flow
   Action rule_action = Action::kPass;  // what rule_sid does
 };
-static_assert(sizeof(FlowDrops) == 40);
+static_assert(sizeof(FlowDrops) == 32);
 
 // All of a flow, to be told of.
 struct FlowView {

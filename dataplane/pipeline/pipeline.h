@@ -29,10 +29,12 @@ class StreamStage;
 
 class Worker {
  public:
-  // seed: of the flow table's hash (live: random; replay: fixed).
+  // rules, meters: of all workers of the process, outlive them. seed: of the flow table's hash
+  // (live: random; replay: fixed).
   static Result<std::unique_ptr<Worker>> create(uint8_t index, Segment& segment,
                                                 std::vector<WorkerWire> wires,
-                                                const Published<LoadedRules>& rules, uint64_t seed);
+                                                const Published<LoadedRules>& rules, Meters& meters,
+                                                uint64_t seed);
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
@@ -60,7 +62,7 @@ class Worker {
   struct Burst;
   struct Pacing;
   Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
-         const Published<LoadedRules>& rules, uint64_t seed);
+         const Published<LoadedRules>& rules, Meters& meters, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
   void look_into(const LoadedRules* rules, const WorkerWire& wire);

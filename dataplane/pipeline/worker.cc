@@ -19,7 +19,7 @@ FlowId first_flow_id(uint8_t worker, const Segment& segment) noexcept {
 }  // namespace
 
 Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
-               const Published<LoadedRules>& rules, uint64_t seed)
+               const Published<LoadedRules>& rules, Meters& meters, uint64_t seed)
     : index_(index),
       share_(segment.worker(index)),
       header_(segment.header()),
@@ -27,7 +27,7 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       wires_(std::move(wires)),
       rules_(rules),
       flows_(settings_.flow, first_flow_id(index, segment), seed),
-      verdicts_(settings_.verdicts_max),
+      verdicts_(settings_.verdicts_max, meters),
       events_(segment.event_ring(index), share_.stats, index, settings_),
       depth_(settings_.inspect, seed),
       parsers_(settings_.parse, events_),
@@ -45,8 +45,9 @@ Worker::~Worker() = default;
 
 Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
                                                std::vector<WorkerWire> wires,
-                                               const Published<LoadedRules>& rules, uint64_t seed) {
-  std::unique_ptr<Worker> worker(new Worker(index, segment, std::move(wires), rules, seed));
+                                               const Published<LoadedRules>& rules, Meters& meters,
+                                               uint64_t seed) {
+  std::unique_ptr<Worker> worker(new Worker(index, segment, std::move(wires), rules, meters, seed));
   auto classifier = Classifier::create(worker->settings_.inspect);
   if (!classifier) return tl::make_unexpected(classifier.error());
   worker->classifier_ = std::move(*classifier);
@@ -232,8 +233,9 @@ void Worker::hold(const WorkerWire& wire, size_t from, size_t n) {
       continue;
     }
     const bool first = (t.events & kFlowStarted) != 0 && (t.flow->flags & kMidstream) == 0;
-    const bool waits = first && is_pacing(wire) && !verdicts_.is_trusted(b.decision[i]) &&
-                       !pacing_->held.is_full() && !b.headers[i].dst.is_multicast() &&
+    const bool known = verdicts_.is_trusted(b.decision[i]) || verdicts_.is_spared(b.decision[i]);
+    const bool waits = first && is_pacing(wire) && !known && !pacing_->held.is_full() &&
+                       !b.headers[i].dst.is_multicast() &&
                        !pacing_->suspects.may_go(b.headers[i].src, b.packet[i].time_ns);
     if (!waits) continue;
     goes &= ~row(i);

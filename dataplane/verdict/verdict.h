@@ -3,8 +3,9 @@
 // the standing verdicts (programmed by the control plane, gone when they expire) and turns them, a
 // packet's rule hits and the wire's mode into one Decision per packet.
 //
-// Strongest first: a pass verdict; a drop, reject or rate-limit verdict; a rule that already blocks
-// the flow; the packet's own hits. What is dropped always has a Reason.
+// Strongest first: a pass verdict; a drop, reject, keep or rate-limit verdict that the flow is not
+// spared from; a rule that already blocks the flow; the packet's own hits. What is dropped always
+// has a Reason.
 #pragma once
 
 #include <cstdint>
@@ -44,13 +45,14 @@ class VerdictReports {
   ~VerdictReports() = default;
 };
 
-class TokenBucket;
+class Meters;
 class VerdictTable;
 struct StandingVerdict;
 
 class Verdicts {
  public:
-  explicit Verdicts(uint32_t verdicts_max);
+  // meters: of every worker of the process; outlives them.
+  Verdicts(uint32_t verdicts_max, Meters& meters);
   ~Verdicts();
   static uint64_t bytes_for(uint32_t verdicts_max) noexcept;
 
@@ -73,6 +75,9 @@ class Verdicts {
   bool is_stopped(const Decision& d) const noexcept;
   // Whether it is a pass verdict.
   bool is_trusted(const Decision& d) const noexcept;
+  // Whether it is something that its device has always done: a verdict says so, and nothing else
+  // concerns it.
+  bool is_spared(const Decision& d) const noexcept;
 
   // Stage. became_known[i]: the packet told what application its flow is. plights[i]: what kept
   // rules from seeing it (the wire's fail policy then counts) or refuses it; neither touches what a
@@ -87,16 +92,12 @@ class Verdicts {
   void passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
               Rows rows) noexcept;
 
-  // A flow ends: gives back its rate meter.
-  void finish(const FlowDrops& drops) noexcept;
-
   uint32_t standing() const noexcept;
   uint64_t installed() const noexcept { return installed_; }
   uint64_t expired() const noexcept { return expired_; }
   uint64_t refused() const noexcept { return refused_; }
 
  private:
-  struct Meters;
   struct History;
   uint32_t entries_due(TimeNs now) noexcept;
   uint32_t verdict_of(const Tracked& tracked, const FlowTable& flows,
@@ -107,18 +108,18 @@ class Verdicts {
                   FlowTable& flows, Decision& decision) noexcept;
   Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowTable& flows,
                     Decision& decision, bool& is_trusted) noexcept;
-  TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowTable& flows,
-                        TimeNs now) noexcept;
+  bool is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& tracked,
+                 const FlowTable& flows) noexcept;
   Reason by_rules(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const LoadedRules* rules, Mode mode, FlowTable& flows,
                   Decision& decision) noexcept;
-  TokenBucket& meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
-                        const Tracked& tracked, FlowTable& flows, TimeNs now) noexcept;
+  bool is_within(uint32_t limit, const LoadedRules& rules, const PacketView& packet,
+                 const Tracked& tracked) noexcept;
   VerdictReport make_report(const StandingVerdict& e, ReportKind kind, TimeNs now) const noexcept;
   void count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept;
 
   std::unique_ptr<VerdictTable> table_;
-  std::unique_ptr<Meters> meters_;
+  Meters& meters_;
   std::unique_ptr<History> history_;
   uint64_t installed_ = 0, expired_ = 0, refused_ = 0;
   TimeNs swept_ns_ = 0;

@@ -11,7 +11,6 @@
 
 #include "dataplane/base/huge_array.h"
 #include "dataplane/contract/verdict.h"
-#include "dataplane/verdict/meter.h"
 
 namespace weir {
 
@@ -31,7 +30,6 @@ struct alignas(64) StandingVerdict {
   TimeNs installed_ns = 0, first_hit_ns = 0, last_hit_ns = 0;
   uint64_t packets = 0, bytes = 0, leaked = 0;
   uint64_t packets_listed = 0;  // at the last kListHits
-  TokenBucket meter;            // kRateLimit per verdict
   uint32_t next = kNoVerdict;   // in its hash chain
   uint32_t shape = 0;
   uint32_t active_at = 0;  // position in the dense list; kNoVerdict: slot is free
@@ -45,6 +43,7 @@ bool matches_one_way(const VerdictMatch& m, const VerdictSubject& s) noexcept;
 class VerdictTable {
  public:
   static constexpr uint32_t kShapesMax = 64;
+  static constexpr uint32_t kSparedMax = 16;
 
   explicit VerdictTable(uint32_t verdicts_max);
   static uint64_t bytes_for(uint32_t verdicts_max) noexcept;
@@ -55,8 +54,10 @@ class VerdictTable {
   uint32_t remove(VerdictId id) noexcept;
   uint32_t find_id(VerdictId id) const noexcept;
 
-  // The strongest verdict that matches and has not expired: the operator's before a model's, then
-  // pass, drop, reject, ratelimit; of equals the newest.
+  // The strongest verdict that matches, has not expired and that the subject is not spared from:
+  // the operator's before a model's, then pass, drop, reject, keep, ratelimit; of equals the
+  // newest. Where nothing else is left, the kSpare itself. It can be spared from kSparedMax at a
+  // time.
   uint32_t find(const VerdictSubject& s, TimeNs now) const noexcept;
 
   // The next of the standing verdicts, round and round; kNoVerdict when there are none.
@@ -80,6 +81,7 @@ class VerdictTable {
   struct Shape {
     VerdictMatch mask{};  // which fields count: prefix bits as they are, else 0 or all ones
     uint32_t users = 0;
+    uint32_t spares = 0;  // of them, kSpare
   };
   static VerdictMatch shape_of(const VerdictMatch& m) noexcept;
   static VerdictMatch keyed(const VerdictMatch& shape, const VerdictSubject& s,
@@ -87,8 +89,9 @@ class VerdictTable {
   uint64_t hash(uint32_t shape, const VerdictMatch& key) const noexcept;
   uint32_t shape_slot(const VerdictMatch& shape) noexcept;
   uint32_t best(uint32_t a, uint32_t b) const noexcept;
-  uint32_t probe(uint32_t shape, const VerdictMatch& key, TimeNs now,
-                 uint32_t so_far) const noexcept;
+  template <class Visit>  // visit(slot), of all that match and have not expired
+  void each_match(const VerdictSubject& s, TimeNs now, bool only_spares,
+                  Visit&& visit) const noexcept;
 
   uint32_t capacity_;
   uint64_t chain_mask_;
@@ -103,6 +106,7 @@ class VerdictTable {
   uint32_t size_ = 0;
   uint32_t shapes_used_ = 0;  // highest shape in use + 1
   uint32_t sweep_at_ = 0;
+  uint32_t spares_ = 0;  // kSpare among them
   uint32_t generation_ = 1;
 };
 

@@ -78,10 +78,18 @@ constexpr FirstBytes first_bytes_of(EvidenceKind kind, uint8_t transport) noexce
       return FirstBytes().range(0, 0);
     case EvidenceKind::kMssql:
       return FirstBytes().range(0x10, 0x12);
-    case EvidenceKind::kMqtt:
-      return FirstBytes().range(0x10, 0x10);
+    case EvidenceKind::kMqtt:  // CONNECT; what its clients send, and CONNACK, on its port
+      return FirstBytes()
+          .range(0x10, 0x10)
+          .range(0x20, 0x20)
+          .range(0x30, 0x33)
+          .any_of("\x82\xa2\xc0\xe0");
     case EvidenceKind::kDhcp:
       return FirstBytes().range(1, 2);
+    case EvidenceKind::kSnmp:
+      return FirstBytes().range(0x30, 0x30);
+    case EvidenceKind::kSocks:
+      return FirstBytes().range(4, 5).range(0, 0);
     case EvidenceKind::kRadius:
       return FirstBytes().range(1, 12).range(40, 45);
     case EvidenceKind::kTftp:

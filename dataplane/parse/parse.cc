@@ -19,6 +19,7 @@ constexpr unsigned kProbeDatagramsMax = 4;
 constexpr unsigned kSilentPacketsMax = 16;  // without a new byte, while nobody is certain
 constexpr unsigned kEvictLook = 64;
 constexpr unsigned kTurnsMax = 4;
+constexpr uint8_t kBothEnded = 3;
 
 uint8_t transport_of(const Flow& f) noexcept {
   return f.key.proto == kProtoUdp ? kOverUdp : kOverTcp;
@@ -90,6 +91,7 @@ struct ProtocolParsers::Slot {
   bool touched;    // since the eviction hand last passed
   uint8_t tries;
   uint8_t turns;          // how often it became another protocol
+  uint8_t ended;          // a bit for each direction whose end has come
   uint32_t transactions;  // told
   uint64_t candidates;
   Pending pending[2];
@@ -238,6 +240,7 @@ ProtocolParsers::Slot* ProtocolParsers::new_slot(const Tracked& t, uint64_t cand
   s.parser = kNoParser;
   s.swapped = false;
   s.touched = true;
+  s.ended = 0;
   s.tries = 0;
   s.turns = 0;
   s.transactions = f.transactions;
@@ -332,7 +335,12 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
   s->tries = 0;
   p.next_at = in.at + in.bytes.size();
   teller_->about(f, *s, now);
-  return feed(*s, t.direction, a, f, answers);
+  const bool good = feed(*s, t.direction, a, f, answers);
+  if (in.end && f.parse_slot != kNoSlot) {
+    s->ended |= static_cast<uint8_t>(1U << t.direction);
+    if (s->ended == kBothEnded) finish(f, now);  // what waits is told now, not when the flow goes
+  }
+  return good;
 }
 
 bool ProtocolParsers::feed(Slot& s, unsigned direction, Arrived a, Flow& f,

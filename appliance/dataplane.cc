@@ -43,6 +43,12 @@ void nap(long ns) {
   nanosleep(&t, nullptr);
 }
 
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15ull;
+  return seed;
+}
+
 Result<std::vector<uint8_t>> read_image(const std::string& path) {
   std::error_code code;
   const uint64_t bytes = std::filesystem::file_size(path, code);
@@ -58,7 +64,7 @@ Result<std::vector<uint8_t>> read_image(const std::string& path) {
 }  // namespace
 
 Dataplane::Dataplane(Segment segment, std::string folder)
-    : segment_(std::move(segment)), folder_(std::move(folder)) {}
+    : segment_(std::move(segment)), folder_(std::move(folder)), meters_(random_seed()) {}
 
 Result<std::unique_ptr<Dataplane>> Dataplane::create(const std::string& segment_path) {
   auto segment = Segment::attach(segment_path);
@@ -99,13 +105,15 @@ Result<void> Dataplane::open() {
   const Worker::Memory m = Worker::memory_for(s);
   std::printf(
       "memory: %s; each of %u worker%s: %llu MiB for %llu flows, %llu MiB for %u verdicts, "
-      "at most %llu MiB for fragments and segments, %llu MiB for classification\n",
+      "at most %llu MiB for fragments and segments, %llu MiB for classification; %llu KiB for "
+      "rates\n",
       memory.c_str(), s.workers, s.workers == 1 ? "" : "s",
       static_cast<unsigned long long>(m.flow_table >> 20),
       static_cast<unsigned long long>(s.flow.flows_max),
       static_cast<unsigned long long>(m.verdicts >> 20), s.verdicts_max,
       static_cast<unsigned long long>((m.fragments + m.streams) >> 20),
-      static_cast<unsigned long long>(m.classifier >> 20));
+      static_cast<unsigned long long>(m.classifier >> 20),
+      static_cast<unsigned long long>(Meters::bytes() >> 10));
   std::fflush(stdout);
   return {};
 }
@@ -145,11 +153,10 @@ Result<void> Dataplane::make_worker(uint32_t i, std::vector<WorkerWire> share) {
       i,
       [](void* context, uint32_t worker) {
         auto& m = *static_cast<Making*>(context);
-        uint64_t seed = 0;
-        if (getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0x9e3779b97f4a7c15ull;
         m.node = DpdkEnvironment::node_here();
         m.worker.emplace(Worker::create(static_cast<uint8_t>(worker), m.self.segment_,
-                                        std::move(m.share), m.self.rules_, seed));
+                                        std::move(m.share), m.self.rules_, m.self.meters_,
+                                        random_seed()));
       },
       &making);
   if (!*making.worker) return tl::make_unexpected(making.worker->error());

@@ -14,6 +14,7 @@
 #include "dataplane/contract/segment.h"
 #include "dataplane/io/dpdk.h"
 #include "dataplane/pipeline/pipeline.h"
+#include "dataplane/verdict/meter.h"
 
 namespace weir {
 
@@ -55,6 +56,7 @@ class Dataplane {
   std::unique_ptr<DpdkEnvironment> environment_;
   std::vector<std::unique_ptr<DpdkWire>> wires_;
   Published<LoadedRules> rules_;
+  Meters meters_;
   Quiescence quiescence_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Watched>> watched_;

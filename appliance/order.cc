@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs by which the operator acts: block limit allow undo.
+// The verbs by which the operator acts: block limit keep allow undo.
 #include <cstdio>
 #include <memory>
 
@@ -26,6 +26,11 @@ void add_common(CLI::App& verb, Order& order) {
   verb.add_option("--runtime-dir", order.runtime_dir, "where the running instance lives")
       ->capture_default_str();
   verb.add_flag("--json", order.json, "JSON instead of a sentence");
+}
+
+void add_how_long(CLI::App& verb, Order& order) {
+  verb.add_option("--for", order.duration, "how long: 30s, 10m, 2h, 7d (else as configured)");
+  verb.add_option("--reason", order.reason, "kept with it, for whoever asks why");
 }
 
 int send(const Order& order, const std::string& path, const Json& body) {
@@ -62,8 +67,7 @@ CLI::App* declare(CLI::App& app, const char* name, const char* help, Order& orde
       ->check(CLI::Range(1, 65535));
   verb->add_option("--proto", order.proto, "only this protocol: tcp, udp, icmp, ...");
   verb->add_option("--app", order.app, "only this application: TLS, SSH, Netflix, ...");
-  verb->add_option("--for", order.duration, "how long: 30s, 10m, 2h, 7d (else as configured)");
-  verb->add_option("--reason", order.reason, "kept with it, for whoever asks why");
+  add_how_long(*verb, order);
   return verb;
 }
 
@@ -89,6 +93,16 @@ void add_ordering_verbs(CLI::App& app, Chosen& chosen) {
       "Examples:\n  weir limit 10.0.0.9 --rate 1mbps --for 1h\n"
       "  weir limit 10.0.0.0/24 --rate 200pps --per source");
   verb->callback([&chosen, limit] { chosen = [limit] { return send_order(*limit, "limit"); }; });
+  auto keep = std::make_shared<Order>();
+  verb = app.add_subcommand("keep", "drop all but what an address has always done");
+  add_common(*verb, *keep);
+  verb->add_option("target", keep->target, "address")->required();
+  add_how_long(*verb, *keep);
+  verb->footer(
+      "What it used before with success, and who used what of it, goes on, under the rules; so do\n"
+      "DHCP and neighbour discovery. Everything else of it is dropped.\n"
+      "Example:\n  weir keep 10.0.0.9 --for 1h");
+  verb->callback([&chosen, keep] { chosen = [keep] { return send_order(*keep, "keep"); }; });
   auto allow = std::make_shared<Order>();
   verb = declare(app, "allow", "nothing that Weir decides touches it", *allow);
   verb->footer("Example:\n  weir allow 10.0.0.20 --for 7d --reason 'vulnerability scanner'");

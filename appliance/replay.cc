@@ -12,6 +12,7 @@
 #include "appliance/capture_wire.h"
 #include "control/operate/control_plane.h"
 #include "dataplane/pipeline/pipeline.h"
+#include "dataplane/verdict/meter.h"
 
 namespace weir {
 
@@ -19,7 +20,7 @@ namespace {
 
 constexpr uint64_t kSeed = 0x51ed2701a9b4c7f3;  // any: results do not depend on it
 constexpr TimeNs kBurstSpanNs = 200 * kNsPerUs;
-constexpr int kStepsMax = 1'000'000;            // control steps after one burst; each is bounded
+constexpr int kStepsMax = 1'000'000;  // control steps after one burst; each is bounded
 
 Result<Mode> mode_of(const ReplayOptions& o, const Config& config) {
   for (const Mode m : {Mode::kTap, Mode::kSimulate, Mode::kEnforce}) {
@@ -216,6 +217,7 @@ Result<ReplayTotals> replay(const ReplayOptions& o, std::string& broken) {
   }
   Segment segment = Segment::in_memory(config->settings, 0);
   RulesInUse rules;
+  Meters meters(kSeed);
   ControlOptions control_options;
   control_options.log_dir = o.out;
   control_options.from_capture = true;
@@ -243,7 +245,7 @@ Result<ReplayTotals> replay(const ReplayOptions& o, std::string& broken) {
   }
   const bool acts = config->settings.wire[0].mode != Mode::kTap;
   CaptureWire wire(*reader, writer.get(), acts ? kBurstSpanNs : 0);
-  auto worker = Worker::create(0, segment, {{0, &wire}}, rules.published(), kSeed);
+  auto worker = Worker::create(0, segment, {{0, &wire}}, rules.published(), meters, kSeed);
   if (!worker) return tl::make_unexpected(worker.error());
   (*worker)->classifier().write_names(segment.app_names());
   ReplayTotals totals;

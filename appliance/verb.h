@@ -35,7 +35,7 @@ void add_replay(CLI::App& app, Chosen& chosen);
 void add_fields(CLI::App& app, Chosen& chosen);
 // status flows devices alerts actions why rules
 void add_asking_verbs(CLI::App& app, Chosen& chosen);
-// block limit allow undo
+// block limit keep allow undo
 void add_ordering_verbs(CLI::App& app, Chosen& chosen);
 
 }  // namespace weir

@@ -13,6 +13,7 @@ import ctypes
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -77,6 +78,7 @@ class Lab:
         self.spaces = []
         self.processes = []      # (name, Popen), in the order started
         self.on_exit = []        # called first to last before the processes are ended
+        self.own_files = {}      # host: {machine's path: path of the host's own}
         self.dir = None
 
     # ---- coming and going
@@ -222,8 +224,21 @@ class Lab:
 
     # ---- processes
 
+    def own_file(self, host, path, text):
+        """From now on that host's processes see this text at that path (/etc/hosts, say); nobody else does."""
+        if not os.path.isfile(path):
+            raise LabError(f'{path} is not there to be covered')
+        mine = self.dir / f'{host}{path.replace("/", "-")}'
+        mine.write_text(text)
+        mine.chmod(os.stat(path).st_mode & 0o777)
+        self.own_files.setdefault(host, {})[path] = mine
+
     def command(self, host, words):
-        return ['ip', 'netns', 'exec', self.space(host), *map(str, words)]
+        # ip netns exec gives each process a mount namespace of its own
+        covers = ''.join(f'mount --bind {shlex.quote(str(mine))} {shlex.quote(path)} && '
+                         for path, mine in self.own_files.get(host, {}).items())
+        within = ['sh', '-c', f'{covers}exec "$@"', 'sh'] if covers else []
+        return ['ip', 'netns', 'exec', self.space(host), *within, *map(str, words)]
 
     def run(self, host, words, timeout=30, **kwargs):
         """Runs to the end; CompletedProcess with text output. A timeout is exit code 124, not an exception."""

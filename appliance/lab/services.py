@@ -3,9 +3,37 @@
 import os
 import subprocess
 
-from lab import SERVER4, SERVER6, wait_for
+from lab import SERVER4, SERVER6, LabError, wait_for
 
 DNS_NAME = 'www.lab.test'
+
+
+def made(what, words, **kwargs):
+    """Runs what prepares a daemon's files; its output, or LabError with what it said."""
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, timeout=120,
+                          **{'stdin': subprocess.DEVNULL, **kwargs})
+    if done.returncode:
+        raise LabError(f'{what}: {done.stderr.strip() or done.stdout.strip()}')
+    return done.stdout
+
+
+def self_signed(path, name, *more_names, subject=''):
+    """path.crt and path.key, for everybody to read."""
+    names = ','.join(f'DNS:{one}' for one in (name, *more_names))
+    made('openssl req', ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj',
+                         f'{subject}/CN={name}', '-addext', f'subjectAltName={names}', '-keyout', f'{path}.key',
+                         '-out', f'{path}.crt'])
+    os.chmod(f'{path}.key', 0o644)
+    return f'{path}.crt', f'{path}.key'
+
+
+def add_account(lab, account, password):
+    """One that may log in on the lab's server, and nowhere else; its home is lab.dir."""
+    crypted = made('openssl passwd', ['openssl', 'passwd', '-6', password]).strip()
+    for path, line in (('/etc/passwd', f'{account}:x:7701:100::{lab.dir}:/bin/sh'),
+                       ('/etc/shadow', f'{account}:{crypted}:19000:0:99999:7:::')):
+        with open(path, encoding='utf-8') as machines:
+            lab.own_file('server', path, machines.read() + line + '\n')
 
 
 def start_all(lab, big_file_megabytes=0):
@@ -17,7 +45,8 @@ def start_all(lab, big_file_megabytes=0):
              and lab.listening('server', 22), 20, 'nginx, dnsmasq and sshd to listen')
 
 
-def start_web(lab, big_file_megabytes):
+def start_web(lab, big_file_megabytes=0, more=''):
+    """`more`: lines of nginx.conf inside of http {}."""
     www = lab.dir / 'www'
     www.mkdir()
     (www / 'index.html').write_text('<h1>An ordinary page</h1>\n' + '<p>with ordinary words</p>\n' * 40)
@@ -34,12 +63,13 @@ events {{ worker_connections 512; }}
 http {{
   access_log off; {temporary}
   server {{ listen {SERVER4}:80 backlog=1024; listen [{SERVER6}]:80; root {www}; }}
-}}
+{more}}}
 ''')
     lab.start('server', ['/usr/sbin/nginx', '-c', config], name='nginx')
 
 
-def start_dns(lab):
+def start_dns(lab, more=''):
+    """`more`: lines of dnsmasq.conf."""
     config = lab.dir / 'dnsmasq.conf'
     config.write_text(f'''no-resolv
 no-hosts
@@ -49,11 +79,12 @@ address=/{DNS_NAME}/{SERVER4}
 address=/{DNS_NAME}/{SERVER6}
 user=root
 pid-file={lab.dir}/dnsmasq.pid
-''')
+{more}''')
     lab.start('server', ['/usr/sbin/dnsmasq', '--keep-in-foreground', f'--conf-file={config}'], name='dnsmasq')
 
 
-def start_ssh(lab):
+def start_ssh(lab, passwords=False):
+    """`passwords`: sshd asks the server's /etc/shadow, which the test has covered with its own."""
     for key in ('host', 'user'):
         subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', str(lab.dir / f'{key}_key')],
                        check=True, stdin=subprocess.DEVNULL)
@@ -73,8 +104,8 @@ HostKey {lab.dir}/host_key
 AuthorizedKeysFile {lab.dir}/authorized_keys
 PidFile none
 StrictModes no
-UsePAM {'yes' if locked else 'no'}
-PasswordAuthentication no
+UsePAM {'yes' if locked and not passwords else 'no'}
+PasswordAuthentication {'yes' if passwords else 'no'}
 PermitRootLogin prohibit-password
 UseDNS no
 MaxStartups 200

@@ -7,6 +7,7 @@
 
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/reassemble.h"
+#include "dataplane/verdict/meter.h"
 #include "dataplane/verdict/verdict.h"
 #include "dataplane/verdict/verdict_table.h"
 #include "tests/support/frames.h"
@@ -134,7 +135,8 @@ void BM_JudgeAndDecide(benchmark::State& state) {
   Traffic t(1024);
   FlowTable table(FlowSettings{}, 0, 1);
   TrackStats stats;
-  Verdicts verdicts(65'536);
+  Meters meters(1);
+  Verdicts verdicts(65'536, meters);
   struct : VerdictReports {
     void report(const VerdictReport&) override {}
   } nobody;

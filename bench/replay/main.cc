@@ -65,6 +65,8 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(54, 1514));
   app.add_option("--new-share", t.synthetic.new_share, "share of packets that begin a UDP flow");
   app.add_option("--syn-share", t.synthetic.syn_share, "share of packets: SYN of a new flow");
+  app.add_option("--payload-byte", t.synthetic.payload,
+                 "what the frames carry: 0 could be many a protocol");
   app.add_option("--seed", t.synthetic.seed, "of the order of packets");
   app.add_option("--verdicts", t.verdicts, "standing verdicts");
   app.add_option("--blocked-share", t.blocked_share, "share of the flows they block");

@@ -34,8 +34,9 @@ struct FrameOf {
   uint8_t proto = 6, tcp_flags = 0x10;
 };
 
-// Ethernet, IPv4 without options, TCP or UDP; the rest is payload. Checksums are left zero: the
-// worker verifies them only where rules look, and these traffics are measured without rules.
+// Ethernet, IPv4 without options, TCP or UDP; the rest is payload, put there before. Checksums are
+// left zero: the worker verifies them only where rules look, and these traffics are measured
+// without rules.
 void write_frame(uint8_t* f, uint32_t bytes, const FrameOf& of) {
   uint8_t client[4];
   synthetic_source(of.flow, client);
@@ -116,6 +117,8 @@ Traffic Traffic::synthetic(const SyntheticTraffic& s) {
                       .bytes = s.frame_bytes,
                       .wire_bytes = s.frame_bytes,
                       .fresh = fresh};
+      std::memset(f.data, 0, 54);
+      std::memset(f.data + 54, s.payload, f.bytes - 54);
       write_frame(f.data, f.bytes,
                   {.flow = flow,
                    .to_server = to_server,

@@ -44,6 +44,7 @@ struct SyntheticTraffic {
   uint32_t frame_bytes = 60;  // without FCS: a 64-byte frame
   double new_share = 0;       // of the packets: first of a new UDP flow
   double syn_share = 0;       // of the packets: SYN of a new TCP flow
+  uint8_t payload = 0xaa;     // each byte of it: no protocol begins so; 0: many could
   uint64_t seed = 1;
 };
 

@@ -17,6 +17,7 @@
 #include "dataplane/base/check.h"
 #include "dataplane/io/dpdk.h"
 #include "dataplane/pipeline/pipeline.h"
+#include "dataplane/verdict/meter.h"
 #include "rules/compile/compile.h"
 
 namespace weir::bench {
@@ -243,7 +244,8 @@ class Steady {
       : t_(t), segment_(segment), wire_(wire), rules_(rules) {}
 
   Result<TrialResult> run(uint64_t warm_packets) {
-    auto worker = Worker::create(0, segment_, {{0, &wire_}}, rules_.published, kSeed);
+    Meters meters(kSeed);
+    auto worker = Worker::create(0, segment_, {{0, &wire_}}, rules_.published, meters, kSeed);
     if (!worker) return tl::make_unexpected(worker.error());
     Drainer drainer(segment_, t_.drain, now_);
     install_verdicts(t_, segment_, **worker);
@@ -353,7 +355,8 @@ Result<TrialResult> run_captures(const TrialSettings& t, const Traffic& traffic,
   do {
     Segment segment = Segment::in_memory(settings_of(t), 0);
     MemoryWire wire(traffic, Rounds::kOnce);
-    auto worker = Worker::create(0, segment, {{0, &wire}}, rules.published, kSeed);
+    Meters meters(kSeed);
+    auto worker = Worker::create(0, segment, {{0, &wire}}, rules.published, meters, kSeed);
     if (!worker) return tl::make_unexpected(worker.error());
     (*worker)->classifier().write_names(segment.app_names());
     std::FILE* out =

@@ -41,6 +41,11 @@ std::vector<KnownService> Learner::known_good(const IpAddress& source, TimeNs be
   return scans_->known_good(source, before_ns, most);
 }
 
+std::vector<KnownService> Learner::known_clients(const IpAddress& server, TimeNs before_ns,
+                                                 size_t most) const {
+  return scans_->known_clients(server, before_ns, most);
+}
+
 void Learner::excuse(const IpPrefix& who, TimeNs until_ns, TimeNs now) {
   scans_->excuse(who, until_ns, now);
 }

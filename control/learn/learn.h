@@ -83,8 +83,8 @@ struct Score {
   std::vector<ScoreReason> reasons;      // most telling first
 };
 
-struct KnownService {  // what a source has used with success before
-  IpAddress destination{};
+struct KnownService {  // a service that was used with success
+  IpAddress peer{};    // by whom, or whose it is: the other end of the one that was asked about
   uint16_t port = 0;
   uint8_t proto = 0;
   uint32_t uses = 0;
@@ -112,6 +112,10 @@ class Learner {
   // What `source` had used with success before `before_ns`, latest first, at most `most`.
   std::vector<KnownService> known_good(const IpAddress& source, TimeNs before_ns,
                                        size_t most) const;
+  // Who had used what of `server` with success before `before_ns`, likewise. Looks at every contact
+  // that is kept: for orders of people.
+  std::vector<KnownService> known_clients(const IpAddress& server, TimeNs before_ns,
+                                          size_t most) const;
   // The operator says this source's scans are its normal life until then: no walk is kept for it.
   void excuse(const IpPrefix& who, TimeNs until_ns, TimeNs now);
 

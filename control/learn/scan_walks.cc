@@ -46,6 +46,13 @@ ContactKey key_of(const Endpoints& e) {
   return {e.src, e.dst, is_echo(e) ? uint16_t{0} : e.dst_port, e.proto};
 }
 
+void keep_latest(std::vector<KnownService>& all, size_t most) {
+  std::stable_sort(all.begin(), all.end(), [](const KnownService& a, const KnownService& b) {
+    return a.last_ns > b.last_ns;
+  });
+  if (all.size() > most) all.resize(most);
+}
+
 ContactKey host_walk(const ContactKey& k) { return {k.src, k.dst, 0, 0}; }
 ContactKey port_walk(const ContactKey& k) { return {k.src, {}, k.port, k.proto}; }
 
@@ -383,10 +390,22 @@ std::vector<KnownService> ScanWalks::known_good(const IpAddress& source, TimeNs 
     }
     i = g.older;
   }
-  std::stable_sort(all.begin(), all.end(), [](const KnownService& a, const KnownService& b) {
-    return a.last_ns > b.last_ns;
-  });
-  if (all.size() > most) all.resize(most);
+  keep_latest(all, most);
+  return all;
+}
+
+std::vector<KnownService> ScanWalks::known_clients(const IpAddress& server, TimeNs before_ns,
+                                                   size_t most) const {
+  std::vector<KnownService> all;
+  for (const Population* p : {&ours_, &strangers_}) {
+    for (uint32_t i = 0; i < p->goods.slots(); ++i) {
+      const auto* e = p->goods.slot(i);
+      if (e == nullptr || e->key.dst != server || e->value.first_ns >= before_ns) continue;
+      const Good& g = e->value;
+      all.push_back({e->key.src, e->key.port, e->key.proto, g.uses, g.first_ns, g.last_ns});
+    }
+  }
+  keep_latest(all, most);
   return all;
 }
 

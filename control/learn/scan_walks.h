@@ -44,6 +44,8 @@ class ScanWalks {
   bool suspicious(const IpAddress& source, TimeNs now) const noexcept;
   std::vector<KnownService> known_good(const IpAddress& source, TimeNs before_ns,
                                        size_t most) const;
+  std::vector<KnownService> known_clients(const IpAddress& server, TimeNs before_ns,
+                                          size_t most) const;
   void excuse(const IpPrefix& who, TimeNs until_ns, TimeNs now) {
     excuses_.allow(who, until_ns, now);
   }

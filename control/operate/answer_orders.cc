@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the operator orders: block, limit, allow, undo. Each is on disk before it is confirmed.
+// What the operator orders: block, limit, keep, allow, undo. Each is on disk before it is
+// confirmed.
 #include <algorithm>
 #include <charconv>
 
@@ -27,8 +28,9 @@ Result<Action> action_of(std::string_view name) {
   if (name == "drop" || name == "block") return Action::kDrop;
   if (name == "reject") return Action::kReject;
   if (name == "limit" || name == "ratelimit") return Action::kRateLimit;
+  if (name == "keep") return Action::kKeep;
   if (name == "pass" || name == "allow") return Action::kPass;
-  return fail("'action' must be one of block, reject, limit or allow");
+  return fail("'action' must be one of block, reject, limit, keep or allow");
 }
 
 Result<void> read_match(const json& order, OperatorOrder& out) {

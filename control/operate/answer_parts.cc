@@ -140,7 +140,9 @@ void write_action(JsonText& json, const ActionRecord& a) {
   json.field("bytes", a.bytes);
   write_block_time(json, a.packet_in_ns, a.installed_ns, a.leaked_packets, a.leaked_saturated);
   if (a.repeat != 0) json.field("repeat", a.repeat);
-  if (!a.companions.empty()) json.field("spared", a.companions.size());
+  const auto spares = std::count_if(a.companions.begin(), a.companions.end(),
+                                    [&](const auto& c) { return c.action != a.action; });
+  if (spares != 0) json.field("spared", spares);
 }
 
 std::string alert_text(const Alert& a, const CatalogRule* rule, EveLines& lines, Mode mode) {

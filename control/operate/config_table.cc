@@ -369,6 +369,9 @@ void add_machine(std::vector<Row>& rows) {
   rows.push_back(whole(
       "memory.megabytes", "packet buffers and DPDK's own", 64, 65'536,
       [](Config & c) -> auto& { return c.settings.memory_mb; }));
+  rows.push_back(whole(
+      "memory.frames", "that a wire holds at a time; 0: what its ports' rings need", 0, 1 << 20,
+      [](Config & c) -> auto& { return c.settings.frames_per_wire; }));
   rows.push_back(choice(
       "idle", "auto (spin on isolated CPUs only), sleep or spin", kIdle,
       [](Config & c) -> auto& { return c.settings.idle; }));

@@ -177,7 +177,7 @@ std::optional<ActionRecord> kept_action(std::string_view text) {
     a.origin = enum_at(j.at("origin"), Origin::kRule, bad);
     a.device = address_at(j.at("device"), bad);
     a.match = match_at(j.at("match"), bad);
-    a.action = enum_at(j.at("action"), Action::kRateLimit, bad);
+    a.action = enum_at(j.at("action"), Action::kSpare, bad);
     j.at("packets_per_second").get_to(a.limit.packets_per_second);
     j.at("bits_per_second").get_to(a.limit.bits_per_second);
     a.limit.per = enum_at(j.at("per"), RateLimit::Per::kSource, bad);
@@ -202,7 +202,7 @@ std::optional<ActionRecord> kept_action(std::string_view text) {
     j.at("leaked_saturated").get_to(a.leaked_saturated);
     for (const json& c : j.at("companions")) {
       a.companions.push_back({c.at("verdict").get<VerdictId>(), match_at(c.at("match"), bad),
-                              enum_at(c.at("action"), Action::kRateLimit, bad)});
+                              enum_at(c.at("action"), Action::kSpare, bad)});
     }
     return bad ? std::nullopt : std::optional(a);
   } catch (const std::exception&) {

@@ -9,6 +9,7 @@ namespace weir {
 namespace {
 
 constexpr size_t kHoldsMax = 4096;
+constexpr size_t kEarlyMax = 65'536;
 
 Verdict verdict_of(const ActionRecord& a, VerdictId id, const VerdictMatch& match, Action action) {
   Verdict v;
@@ -19,6 +20,7 @@ Verdict verdict_of(const ActionRecord& a, VerdictId id, const VerdictMatch& matc
   v.limit = action == Action::kRateLimit ? a.limit : RateLimit{};
   v.match = match;
   v.action = action;
+  v.spared_from = action == Action::kSpare ? a.verdict : 0;
   v.origin = a.origin;
   const std::string text =
       id == a.verdict ? a.reason : "goes on beside action " + std::to_string(a.id);
@@ -47,9 +49,21 @@ bool falls_under(const ActionRecord& a, const FlowReport& f) {
         m.mac == MacAddress{} || m.mac == f.src_mac || (m.either && m.mac == f.dst_mac);
     return app && mac && covers(m, f.ends);
   };
-  return agrees(a.match) ||
-         std::any_of(a.companions.begin(), a.companions.end(),
-                     [&](const Companion& c) { return c.action == a.action && agrees(c.match); });
+  const auto has = [&](Action action) {
+    return std::any_of(a.companions.begin(), a.companions.end(),
+                       [&](const Companion& c) { return c.action == action && agrees(c.match); });
+  };
+  return (agrees(a.match) || has(a.action)) && !has(Action::kSpare);
+}
+
+VerdictMatch match_of(const IpAddress& client, const IpAddress& server, uint8_t proto,
+                      uint16_t port) {
+  VerdictMatch m;
+  m.src = {client, 128};
+  m.dst = {server, 128};
+  m.dst_port = port;
+  m.proto = proto;
+  return m;
 }
 
 std::string match_words(const VerdictMatch& m) {
@@ -86,10 +100,24 @@ void ActionBook::know(const ActionRecord& a) {
 
 ActionRecord& ActionBook::adopt(ActionRecord&& a) {
   a.id = next_id_++;
+  if (const auto early = early_spares_.extract(a.verdict); !early.empty()) {
+    a.companions.insert(a.companions.end(), early.mapped().begin(), early.mapped().end());
+  }
   ActionRecord& kept = actions_.emplace(a.id, std::move(a)).first->second;
   know(kept);
   changed_.insert(kept.id);
   return kept;
+}
+
+void ActionBook::adopt_spare(const Verdict& v) {
+  const Companion spare{v.id, v.match, v.action};
+  if (ActionRecord* a = find_verdict(v.spared_from); a != nullptr) {
+    a->companions.push_back(spare);
+    by_verdict_[v.id] = a->id;
+    changed_.insert(a->id);
+  } else if (early_spares_.size() < kEarlyMax || early_spares_.contains(v.spared_from)) {
+    early_spares_[v.spared_from].push_back(spare);  // no more than a worker's verdicts
+  }
 }
 
 ActionRecord& ActionBook::add(ActionRecord&& a) {

@@ -20,6 +20,9 @@ inline bool is_running(const ActionRecord& a) {
 // Whether a flow with these ends, src the initiator, falls under the match. App and MAC are not
 // looked at.
 bool covers(const VerdictMatch& m, const Endpoints& ends);
+// The flows that `client` opens to this service of `server`. port 0: all of the protocol.
+VerdictMatch match_of(const IpAddress& client, const IpAddress& server, uint8_t proto,
+                      uint16_t port);
 std::string match_words(const VerdictMatch& m);  // "flows 10.0.0.9 -> 10.0.0.5 tcp port 80"
 
 class ActionBook {
@@ -34,6 +37,9 @@ class ActionBook {
   ActionRecord& add(ActionRecord&& a);
   // The same for one whose verdict stands already: nothing is ordered.
   ActionRecord& adopt(ActionRecord&& a);
+  // A kSpare that stands already: becomes part of the action it belongs to, now or when that is
+  // adopted.
+  void adopt_spare(const Verdict& v);
   // As it was before, under the id it has. false: that id is taken.
   bool put_back(const ActionRecord& a);
   void end(ActionRecord& a, ActionState how, TimeNs now);
@@ -67,6 +73,7 @@ class ActionBook {
   std::vector<Hold> holds_;
   std::vector<VerdictCommand> orders_;
   std::set<ActionId> changed_;
+  std::unordered_map<VerdictId, std::vector<Companion>> early_spares_;  // by what they spare from
   ActionId next_id_;
   VerdictId next_verdict_;
   uint32_t actions_max_;

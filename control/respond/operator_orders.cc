@@ -22,8 +22,15 @@ Result<void> check(const OperatorOrder& o) {
     return fail("an order needs an address, a network or a MAC to act on");
   }
   const bool stops = o.action == Action::kDrop || o.action == Action::kReject;
-  if (!stops && o.action != Action::kRateLimit && o.action != Action::kPass) {
-    return fail("an order is to drop, to reject, to limit or to allow");
+  if (!stops && o.action != Action::kRateLimit && o.action != Action::kPass &&
+      o.action != Action::kKeep) {
+    return fail("an order is to drop, to reject, to limit, to keep or to allow");
+  }
+  if (o.action == Action::kKeep) {
+    const bool narrow = o.to.bits != 0 || o.port != 0 || o.proto != 0 || o.app != 0;
+    if (o.target.bits != 128 || narrow || o.mac != MacAddress{}) {
+      return fail("one address as a whole is kept to what it has always done");
+    }
   }
   const bool both = o.limit.packets_per_second != 0 && o.limit.bits_per_second != 0;
   const bool none = o.limit.packets_per_second == 0 && o.limit.bits_per_second == 0;
@@ -34,6 +41,34 @@ Result<void> check(const OperatorOrder& o) {
     return fail("an order stands for more than nothing and at most 366 days");
   }
   return {};
+}
+
+// What keeps a device on the network whatever it does there: its address, its neighbours, and what
+// routers say of its packets. Of ICMP the type stands as source port.
+struct LifeSupport {
+  bool is_v4, opens;  // opens: the device does, else others open it to the device
+  uint8_t proto;
+  uint16_t src_port, dst_port;  // 0: any
+};
+constexpr uint8_t kIcmp = 1, kUdp = 17, kIcmp6 = 58;
+constexpr LifeSupport kLifeSupport[] = {
+    {true, true, kUdp, 0, 67},     {true, false, kUdp, 0, 68},      // DHCP, RFC 2131
+    {true, false, kIcmp, 3, 0},    {true, false, kIcmp, 11, 0},     // errors, RFC 792
+    {false, true, kUdp, 0, 547},   {false, false, kUdp, 0, 546},    // DHCPv6, RFC 8415
+    {false, false, kIcmp6, 1, 0},  {false, false, kIcmp6, 2, 0},    // errors, RFC 4443
+    {false, false, kIcmp6, 3, 0},                                   //
+    {false, true, kIcmp6, 133, 0}, {false, false, kIcmp6, 133, 0},  // neighbours, RFC 4861
+    {false, true, kIcmp6, 135, 0}, {false, false, kIcmp6, 135, 0},  //
+    {false, true, kIcmp6, 136, 0}, {false, false, kIcmp6, 136, 0},
+};
+
+VerdictMatch match_of(const LifeSupport& l, const IpAddress& device) {
+  VerdictMatch m;
+  (l.opens ? m.src : m.dst) = {device, 128};
+  m.proto = l.proto;
+  m.src_port = l.src_port;
+  m.dst_port = l.dst_port;
+  return m;
 }
 
 // Of what a MAC carries each address counts that was seen with it.
@@ -96,15 +131,37 @@ Result<const ActionRecord*> Responder::order(const OperatorOrder& o, TimeNs now)
     a.target += ", and to it";
   }
   if (o.target.bits == 128) a.device = o.target.address;
+  a.verdict = book_->new_verdict();
+  if (o.action == Action::kKeep) {
+    if (auto kept = keep_to_known(a, now); !kept) return tl::make_unexpected(kept.error());
+  }
   a.reason = o.reason.empty() ? "ordered by the operator" : o.reason;
   a.mode = settings_.mode;
   a.duration_ns = o.duration_ns != 0 ? o.duration_ns : settings_.duration_ns;
   a.decided_ns = now;
   a.expires_ns = now + a.duration_ns;
-  a.verdict = book_->new_verdict();
   const ActionRecord& kept = book_->add(std::move(a));
   if (is_excuse(kept)) learner_.excuse(kept.match.src, kept.expires_ns, now);
   return &kept;
+}
+
+Result<void> Responder::keep_to_known(ActionRecord& planned, TimeNs now) const {
+  const IpAddress& device = planned.device;
+  const auto used = learner_.known_good(device, now, settings_.kept_max);
+  const auto served = learner_.known_clients(device, now, settings_.kept_max - used.size());
+  if (used.empty() && served.empty()) {
+    return fail("nothing is known yet of what " + to_string(device) +
+                " normally does, so that all of it would stop: block it if that is meant");
+  }
+  for (const KnownService& k : used) spare(planned, match_of(device, k.peer, k.proto, k.port));
+  for (const KnownService& k : served) spare(planned, match_of(k.peer, device, k.proto, k.port));
+  planned.target = "all of " + to_string(device) + " but " + std::to_string(used.size()) +
+                   " services that it uses and " + std::to_string(served.size()) +
+                   " uses of its own";
+  for (const LifeSupport& l : kLifeSupport) {
+    if (l.is_v4 == device.is_v4()) spare(planned, match_of(l, device));
+  }
+  return {};
 }
 
 Result<const ActionRecord*> Responder::undo(ActionId id, TimeNs now) {
@@ -142,6 +199,10 @@ bool Responder::adopt(const Verdict& v, TimeNs now) {
     return is_running(*known);
   }
   if (v.expire_ns <= now) return false;
+  if (v.action == Action::kSpare) {
+    book_->adopt_spare(v);
+    return true;
+  }
   ActionRecord a;
   a.verdict = v.id;
   a.origin = v.origin;

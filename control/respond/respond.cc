@@ -42,7 +42,7 @@ std::string_view origin_name(Origin o) noexcept {
 }
 
 std::string_view standing_name(Standing s) noexcept {
-  constexpr std::string_view kNames[] = {"ok", "blocked", "limited", "allowed"};
+  constexpr std::string_view kNames[] = {"ok", "blocked", "limited", "allowed", "kept"};
   const auto i = static_cast<size_t>(s);
   return i < std::size(kNames) ? kNames[i] : "unknown";
 }
@@ -134,19 +134,18 @@ bool Responder::may_act_on(Alert& alert, ActionRecord& planned, TimeNs now) {
   return false;
 }
 
-// So little that the rest of the device's life goes on: what it reached before passes.
+void Responder::spare(ActionRecord& planned, const VerdictMatch& what) const {
+  planned.companions.push_back({book_->new_verdict(), what, Action::kSpare});
+}
+
+// So little that the rest of the device's life goes on: what it reached before is spared.
 void Responder::spare_known_good(ActionRecord& planned, TimeNs before_ns) const {
   for (const KnownService& k : learner_.known_good(planned.device, before_ns, kKnownMax)) {
     if (planned.companions.size() >= settings_.spared_max) break;
     const Endpoints ends{
-        .src = planned.device, .dst = k.destination, .dst_port = k.port, .proto = k.proto};
+        .src = planned.device, .dst = k.peer, .dst_port = k.port, .proto = k.proto};
     if (!covers(planned.match, ends)) continue;
-    VerdictMatch m;
-    m.src = {planned.device, 128};
-    m.dst = {k.destination, 128};
-    m.dst_port = k.port;
-    m.proto = k.proto;
-    planned.companions.push_back({book_->new_verdict(), m, Action::kPass});
+    spare(planned, match_of(planned.device, k.peer, k.proto, k.port));
   }
 }
 
@@ -156,6 +155,10 @@ void Responder::heard(const VerdictStatus& s) {
   if (a->verdict != s.verdict) {  // a companion: of its fate only a refusal matters
     if (s.phase == VerdictPhase::kRefused && a->refusal.empty()) {
       a->refusal = "a part of it found no room in a worker's verdict table";
+      if (a->action == Action::kKeep && is_running(*a)) {  // it would stop what should go on
+        book_->order_removal(*a);
+        book_->end(*a, ActionState::kRefused, s.time_ns);
+      }
       book_->changed(*a);
     }
     return;
@@ -198,11 +201,14 @@ std::vector<ActionId> Responder::take_changed() {
 }
 
 std::vector<Verdict> Responder::standing_verdicts(TimeNs now) const {
+  const auto exempts = [](const Verdict& v) {
+    return v.action == Action::kPass || v.action == Action::kSpare;
+  };
   std::vector<Verdict> passes, others;
   for (const auto& [expires, id] : book_->running()) {
     if (expires <= now) continue;
     for (const Verdict& v : verdicts_of(*book_->find(id))) {
-      (v.action == Action::kPass ? passes : others).push_back(v);
+      (exempts(v) ? passes : others).push_back(v);
     }
   }
   passes.insert(passes.end(), others.begin(), others.end());
@@ -227,6 +233,8 @@ Standing Responder::standing_of(const IpAddress& device) const noexcept {
     if (!is_its(a.match)) continue;
     if (a.action == Action::kDrop || a.action == Action::kReject) {
       standing = Standing::kBlocked;
+    } else if (a.action == Action::kKeep && standing != Standing::kBlocked) {
+      standing = Standing::kKept;
     } else if (a.action == Action::kRateLimit && standing == Standing::kOk) {
       standing = Standing::kLimited;
     }

@@ -7,8 +7,8 @@
 //
 // Ladder of a scanning device: (1) one host scanned: its flows to that host; one port of many
 // hosts: its flows to that port; (2) every flow it opens; (3) everything it does. On (1) and (2)
-// what it had used with success before the scan goes on: pass verdicts of the same standing are
-// sent first, and in the worker pass wins over drop, the operator over models. What others open to
+// what it had used with success before the scan is spared (and goes on under the rules): those
+// verdicts are sent first. What others open to
 // it goes on too.
 #pragma once
 
@@ -36,7 +36,8 @@ struct RespondSettings {
   ActionId first_action_id = 1;  // one more than the store has
   uint64_t epoch = 1;            // of this control process; the high half of its verdict ids
   uint32_t actions_max = 8192;   // kept in memory; those that stand are never forgotten
-  uint32_t spared_max = 64;      // known-good services that pass through one action
+  uint32_t spared_max = 64;      // known-good services that a model's action spares
+  uint32_t kept_max = 1024;      // likewise of an order to keep
 };
 
 enum class ActionState : uint8_t {
@@ -52,7 +53,7 @@ std::string_view origin_name(Origin o) noexcept;             // "model" "operato
 struct Companion {  // a further verdict that is part of the same action
   VerdictId verdict = 0;
   VerdictMatch match{};
-  Action action = Action::kPass;
+  Action action = Action::kSpare;
 };
 
 struct ActionRecord {
@@ -88,11 +89,13 @@ struct ActionRecord {
 bool falls_under(const ActionRecord& a, const FlowReport& flow);
 
 struct OperatorOrder {
-  Action action = Action::kDrop;  // kDrop, kReject, kRateLimit or kPass ("allow")
-  IpPrefix target{};              // either direction; bits = 0: the MAC alone says who
-  MacAddress mac{};               // zero: any
-  IpPrefix to{};                  // bits > 0: only flows target -> to
-  uint16_t port = 0;              // of the service; 0: any
+  // kDrop, kReject, kRateLimit, kPass ("allow"), or kKeep: one address to what it has always done,
+  // as client and as server; nothing but target, duration and reason then counts.
+  Action action = Action::kDrop;
+  IpPrefix target{};  // either direction; bits = 0: the MAC alone says who
+  MacAddress mac{};   // zero: any
+  IpPrefix to{};      // bits > 0: only flows target -> to
+  uint16_t port = 0;  // of the service; 0: any
   uint8_t proto = 0;
   uint16_t app = 0;  // 0: any
   RateLimit limit{};
@@ -112,8 +115,8 @@ struct VerdictStatus {
   bool leaked_saturated = false;
 };
 
-enum class Standing : uint8_t { kOk, kBlocked, kLimited, kAllowed };
-std::string_view standing_name(Standing s) noexcept;  // "ok" "blocked" "limited" "allowed"
+enum class Standing : uint8_t { kOk, kBlocked, kLimited, kAllowed, kKept };
+std::string_view standing_name(Standing s) noexcept;  // "ok" "blocked" "limited" "allowed" "kept"
 
 class ActionBook;
 class Ladder;
@@ -157,7 +160,9 @@ class Responder {
   const ActionRecord* newest() const noexcept;
   const ActionRecord* older(ActionId id) const noexcept;
   bool may_act_on(Alert& alert, ActionRecord& planned, TimeNs now);
+  void spare(ActionRecord& planned, const VerdictMatch& what) const;
   void spare_known_good(ActionRecord& planned, TimeNs before_ns) const;
+  Result<void> keep_to_known(ActionRecord& planned, TimeNs now) const;
 
   RespondSettings settings_;
   const Inventory& inventory_;

@@ -18,7 +18,8 @@ std::string_view mode_name(Mode m) noexcept {
 }
 
 std::string_view action_name(Action a) noexcept {
-  static constexpr std::string_view kNames[] = {"pass", "alert", "drop", "reject", "ratelimit"};
+  static constexpr std::string_view kNames[] = {"pass",      "alert", "drop", "reject",
+                                                "ratelimit", "keep",  "spare"};
   return pick(kNames, a);
 }
 

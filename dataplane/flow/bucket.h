@@ -11,6 +11,13 @@ namespace weir {
 
 constexpr unsigned kBucketSlots = 8;
 
+// How many of them; the machine code that is built for has no instruction for it.
+constexpr unsigned count(unsigned slots) noexcept {
+  slots -= slots >> 1 & 0x55;
+  slots = (slots & 0x33) + (slots >> 2 & 0x33);
+  return (slots + (slots >> 4)) & 0x0f;
+}
+
 struct alignas(64) FlowBucket {
   uint16_t tag[kBucketSlots];  // 0: empty
   uint32_t index[kBucketSlots];

@@ -11,6 +11,7 @@ namespace {
 
 // Met in the middle, how far behind what we saw first its receiver may still be.
 constexpr int64_t kBehindMax = 16 << 20;
+constexpr uint64_t kOpeningMax = 65'536;  // one SYN's, or several that overlap
 
 uint32_t blocks_of(const StreamSettings& s) noexcept {
   return s.megabytes * 512;
@@ -30,11 +31,12 @@ Reassembler::Reassembler(const StreamSettings& settings, uint64_t flows_max)
       blocks_(std::make_unique_for_overwrite<Block[]>(blocks_max_ + 1)),
       bytes_(std::make_unique_for_overwrite<uint8_t[]>((uint64_t{blocks_max_} + 1) * kBlockBytes)),
       bits_(std::make_unique_for_overwrite<uint64_t[]>((uint64_t{blocks_max_} + 1) * kWords)),
-      scratch_(std::make_unique_for_overwrite<uint8_t[]>(kBeforeBytes + reach_)) {}
+      scratch_(std::make_unique_for_overwrite<uint8_t[]>(kBeforeBytes + reach_)),
+      opening_(std::make_unique_for_overwrite<uint8_t[]>(kOpeningMax)) {}
 
 uint64_t Reassembler::bytes_for(const StreamSettings& settings, uint64_t flows_max) noexcept {
   const uint64_t block = kBlockBytes + kWords * sizeof(uint64_t) + sizeof(Block);
-  return flows_max * sizeof(Stream) + blocks_of(settings) * block;
+  return flows_max * sizeof(Stream) + blocks_of(settings) * block + kOpeningMax;
 }
 
 int64_t Reassembler::position(const Half& d, uint32_t seq) noexcept {
@@ -101,6 +103,14 @@ bool Reassembler::begin(Half& d, const Headers& h) noexcept {
   return position(d, h.tcp_seq + 1) == 0;
 }
 
+void Reassembler::open(Flow& f, uint32_t index, uint32_t isn) noexcept {
+  Stream& s = streams_[index];
+  s = Stream{};
+  f.flags |= kHasStream;
+  start_at(s.half[0], isn + 1);
+  s.half[0].flags |= kFromSyn;
+}
+
 SegmentFate Reassembler::add(const PacketView& p, const Headers& h, const Tracked& t,
                              StreamBytes& out) noexcept {
   out = {};
@@ -112,8 +122,13 @@ SegmentFate Reassembler::add(const PacketView& p, const Headers& h, const Tracke
   Half& d = s.half[t.direction];
   const bool believed = believes(s, *t.flow, t.direction, p.side);
   if ((h.tcp_flags & kTcpRst) != 0) return SegmentFate::kTaken;
+  const bool opens = (h.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+  if (!opens && (s.half[0].has(kOpening) || s.half[1].has(kOpening))) {
+    tell_opening(s, h, t.direction, believed, out);
+  }
   if (believed && (h.tcp_flags & kTcpAck) != 0) acknowledge(s.half[1 - t.direction], h.tcp_ack);
   if (!begin(d, h)) return SegmentFate::kTaken;
+  const bool is_first = d.edge == 0 || d.has(kOpening);
   const uint32_t now = seconds_of(p.time_ns);
   if (s.is_listed && s.touched != now) {
     unlist(s);
@@ -130,7 +145,24 @@ SegmentFate Reassembler::add(const PacketView& p, const Headers& h, const Tracke
   if (fate == SegmentFate::kNoRoom) ++stats_.refused_full;
   out.at = d.edge;
   if (fate != SegmentFate::kConflict) tell(d, piece, out);
+  if (opens && is_first && d.edge != 0) d.flags |= kOpening;
   return fate;
+}
+
+// What came with a SYN is told once its sender goes on, or its receiver took it or answers: neither
+// is done by who only floods.
+void Reassembler::tell_opening(Stream& s, const Headers& h, uint8_t direction, bool believed,
+                               StreamBytes& out) noexcept {
+  const auto other = static_cast<uint8_t>(1 - direction);
+  const bool goes_on = s.half[direction].has(kOpening);
+  Half& d = s.half[goes_on ? direction : other];
+  const bool acks = (h.tcp_flags & kTcpAck) != 0 && position(d, h.tcp_ack) > 0;
+  if (!goes_on && (!believed || (!acks && h.payload_bytes == 0))) return;
+  d.flags &= static_cast<uint8_t>(~kOpening);
+  if (d.kept != 0 || d.edge > kOpeningMax) return;  // given up for others
+  copy_out(d, 0, d.edge, opening_.get());
+  out.opening = {opening_.get(), d.edge};
+  out.opening_direction = goes_on ? direction : other;
 }
 
 // Compares and keeps what the segment says; nothing of one that is refused.

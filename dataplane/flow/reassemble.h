@@ -38,6 +38,9 @@ class Reassembler {
   SegmentFate add(const PacketView& p, const Headers& h, const Tracked& t,
                   StreamBytes& out) noexcept;
 
+  // A flow without state here whose initiator began with this SYN, which carried nothing.
+  void open(Flow& f, uint32_t index, uint32_t isn) noexcept;
+
   // h: of an RST of t's flow. Whether its receiver acts on it: its sequence number is one that may
   // be expected next (RFC 5961 section 3.2), and it comes from the side of who it says it is.
   bool accepts_reset(const PacketView& p, const Headers& h, const Tracked& t) const noexcept;
@@ -59,8 +62,9 @@ class Reassembler {
     kFromSyn = 1u << 1,  // and that from its beginning
     kAcked = 1u << 2,    // the peer was heard
     kFin = 1u << 3,
-    kEnded = 1u << 4,  // the end was told
-    kGap = 1u << 5,    // bytes were missed, not told yet
+    kEnded = 1u << 4,    // the end was told
+    kGap = 1u << 5,      // bytes were missed, not told yet
+    kOpening = 1u << 6,  // data came with the SYN, and nothing after it yet
   };
   // One direction. Positions count from its beginning; position p has sequence number base + p
   // modulo 2^32. [kept, edge) is held; of [edge, highest) what the blocks' bits say.
@@ -100,6 +104,8 @@ class Reassembler {
   void store(Half& d, uint64_t from, uint64_t to, const uint8_t* data, bool early) noexcept;
   void skip_gap(Half& d) noexcept;
   void tell(Half& d, const Piece& piece, StreamBytes& out) noexcept;
+  void tell_opening(Stream& s, const Headers& h, uint8_t direction, bool believed,
+                    StreamBytes& out) noexcept;
   std::span<const uint8_t> before(const Half& d) noexcept;
   uint64_t run_end(const Half& d) const noexcept;
   bool holds(const Half& d, uint64_t at) const noexcept;
@@ -127,7 +133,7 @@ class Reassembler {
   std::unique_ptr<Block[]> blocks_;  // 0 is none
   std::unique_ptr<uint8_t[]> bytes_;
   std::unique_ptr<uint64_t[]> bits_;
-  std::unique_ptr<uint8_t[]> scratch_;
+  std::unique_ptr<uint8_t[]> scratch_, opening_;
   uint32_t free_ = kNone, fresh_ = 1, used_ = 0;
   uint32_t oldest_ = 0, newest_ = 0, listed_ = 0;
   Stats stats_;

@@ -59,6 +59,7 @@ enum FlowFlag : uint32_t {
   kHasStream = 1u << 14,      // reassemble: its state for this flow is set up
   kStreamWindow = 1u << 15,   // match: it looks at a window past its depth
   kHasDrops = 1u << 16,       // its FlowDrops is in use
+  kIsnKnown = 1u << 17,       // reassemble: of the initiator, all that is kept of a bare SYN
 };
 
 constexpr uint32_t kNoFlow = 0xffffffff, kNoSlot = 0xffffffff;
@@ -79,9 +80,9 @@ struct alignas(64) Flow {
   uint32_t verdict_slot = kNoSlot;   // decide
   uint32_t classify_slot = kNoSlot;  // classify
   uint16_t app_master = 0, app = 0;  // classify
-  uint16_t fin_seen = 0;             // bit per direction
-  uint8_t protocol = 0;              // parse: EvidenceKind + 1 of what it speaks; 0: not known
-  uint8_t reserved = 0;
+  uint16_t transactions = 0;      // parse: what was told of it, where it keeps no state; saturates
+  uint8_t protocol = 0;           // parse: EvidenceKind + 1 of what it speaks; 0: not known
+  uint8_t fin_seen = 0;           // bit per direction
   uint32_t parse_slot = kNoSlot;  // parse
 };
 static_assert(sizeof(Flow) == 128);
@@ -95,7 +96,7 @@ struct FlowCold {
   uint16_t classified_packets = 0;  // classify
   uint8_t seen_directions = 0;      // match: bit per direction, first packet was matched
   uint8_t reserved = 0;
-  uint32_t transactions = 0;  // parse: what was told of it, where it keeps no state of its own
+  uint32_t isn = 0;  // reassemble: kIsnKnown
 
   // In units of about a millisecond, modulo 2^32 of them (52 days).
   void tell(TimeNs now) noexcept { told = tick(now); }
@@ -116,10 +117,9 @@ struct FlowDrops {
   VerdictId verdict = 0;  // last that dropped a packet
   uint64_t packets = 0, bytes = 0;
   uint32_t rule_sid = 0;               // rule that blocks the rest
-  uint32_t rate_slot = kNoSlot;        // meter of a rate per flow
   Action rule_action = Action::kPass;  // what rule_sid does
 };
-static_assert(sizeof(FlowDrops) == 40);
+static_assert(sizeof(FlowDrops) == 32);
 
 // All of a flow, to be told of.
 struct FlowView {

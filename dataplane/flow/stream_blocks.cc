@@ -85,7 +85,9 @@ void Reassembler::make_room(uint32_t blocks, uint32_t self, uint32_t now) noexce
   for (uint32_t n = 0; n < kLookMax && oldest_ != 0 && free_blocks() < blocks; ++n) {
     const uint32_t index = oldest_ - 1;
     Stream& s = streams_[index];
-    const auto is_quiet = [](const Half& d) { return d.highest == d.edge && d.acked >= d.edge; };
+    const auto is_quiet = [](const Half& d) {  // an opening that nobody answered gives way
+      return d.highest == d.edge && (d.acked >= d.edge || d.has(kOpening));
+    };
     const bool gives = (is_quiet(s.half[0]) && is_quiet(s.half[1])) ||
                        now - std::min(now, s.touched) >= kIdleSeconds;
     unlist(s);

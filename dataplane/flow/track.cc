@@ -264,6 +264,7 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
     if (index == kNoFlow) continue;
     tracked[i].index = index;
     tracked[i].flow = &table.flow(index);
+    if ((tracked[i].flow->flags & kHasDrops) != 0) table.prefetch_drops(index);
     run.update(i, guesses.src_is_lo[i]);
     if (h.has(kIcmpError)) run.read_quoted(i);
   }

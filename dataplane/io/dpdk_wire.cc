@@ -19,6 +19,7 @@ constexpr unsigned kJumboMbufsPerWire = 8'192;  // of more than a page each
 // Each further worker: queues of its own, or what waits in the rings to and from it.
 constexpr unsigned kMbufsPerLane = 4 * kHandoverSlots;
 constexpr unsigned kMbufCache = 256;
+constexpr unsigned kMbufsMin = 64;                        // two bursts
 constexpr uint32_t kLinkHeaderBytes = 14, kTagBytes = 8;  // two tags
 // AF_XDP keeps a frame with DPDK's headers within one 4 KiB page.
 constexpr uint32_t kAfXdpMtuMax = 3'400;
@@ -87,12 +88,14 @@ Result<void> DpdkWire::find_port(const Settings& s, uint32_t w, Side side) {
 
 Result<void> DpdkWire::make_pool(const Settings& s, uint32_t w, uint32_t room, uint32_t lanes) {
   const unsigned more = (lanes - 1) * kMbufsPerLane;
-  const unsigned mbufs = room > 4096 ? kJumboMbufsPerWire + more / 4 : kMbufsPerWire + more;
+  const unsigned needed = room > 4096 ? kJumboMbufsPerWire + more / 4 : kMbufsPerWire + more;
+  const unsigned mbufs = s.frames_per_wire != 0 ? std::max(s.frames_per_wire, kMbufsMin) : needed;
+  const unsigned cache = std::min(kMbufCache, mbufs / 4);
   const std::string name = "wire" + std::to_string(w);
   // On the port's node; where that has no memory, anywhere.
   for (const int node : {ports_[0].node, SOCKET_ID_ANY}) {
-    pool_ = rte_pktmbuf_pool_create(name.c_str(), mbufs, kMbufCache, 0, static_cast<uint16_t>(room),
-                                    node);
+    pool_ =
+        rte_pktmbuf_pool_create(name.c_str(), mbufs, cache, 0, static_cast<uint16_t>(room), node);
     if (pool_ != nullptr) return {};
   }
   return fail("no memory for the frames of wire " + std::string(s.wire[w].name) + " (" +

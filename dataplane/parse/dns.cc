@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kHeaderBytes = 12;
 constexpr unsigned kQuestionsMax = 32, kRecordsMax = 512;  // looked at per message
+constexpr unsigned kAnswersFew = 32;
 constexpr uint16_t kDnsPort = 53, kMdnsPort = 5353, kLlmnrPort = 5355;
 
 struct Named {
@@ -324,7 +325,9 @@ bool write_message(FactWriter& facts, Bytes message, uint32_t number) noexcept {
     named(facts, Fact::kDnsQueryType, kTypes, type);
   }
   if (h.questions > kQuestionsMax) return false;
-  return write_section(facts, message, c, h.answers, kAnswers, true) &&
+  const bool many = h.answers > kAnswersFew;  // a zone: each told once, and how many there are
+  if (many) facts.number(Fact::kDnsAnswerCount, h.answers);
+  return write_section(facts, message, c, h.answers, kAnswers, !many) &&
          write_section(facts, message, c, h.authorities, kAuthorities, false) &&
          write_section(facts, message, c, h.additionals, kAdditionals, false);
 }
@@ -362,11 +365,10 @@ Probe DnsParser::probe(const ProbeInput& in) noexcept {
   if (in.transport == kOverTcp) {
     if (message.size() < 2) return kPerhaps;
     const size_t length = load_be16(message.data());
-    if (length < kHeaderBytes + 5) return kNotMine;
+    if (length < kHeaderBytes + 5 || (!known_port && length > 512)) return kNotMine;
     if (message.size() < 2 + kHeaderBytes) return kPerhaps;
     whole = message.size() >= length + 2;
     message = message.subspan(2, std::min(length, message.size() - 2));
-    if (!known_port && length > 512) return kNotMine;
     if (!whole && !known_port) return in.whole ? kNotMine : kPerhaps;
   }
   if (message.size() < kHeaderBytes) return kNotMine;

@@ -104,11 +104,12 @@ void describe(FactWriter& facts, Fact first, Bytes message, bool request) noexce
 Probe ModbusParser::probe(const ProbeInput& in) noexcept {
   Cursor c(in.bytes);
   c.be16();
-  const uint16_t protocol = c.be16(), length = c.be16();
+  if (c.be16() != 0) return kNotMine;  // the protocol; 0, too, while it has not come
+  const uint16_t length = c.be16();
   c.u8();
   const uint8_t code = c.u8();
   if (!c.ok()) return in.whole ? kNotMine : kPerhaps;
-  if (protocol != 0 || length < 2 || length > kLengthMax) return kNotMine;
+  if (length < 2 || length > kLengthMax) return kNotMine;
   if (in.has_port(502)) return kMine;
   // Elsewhere a request whose length is what its function makes it.
   return code >= 1 && code <= 6 && length == 6 ? kMineFromClient : kNotMine;

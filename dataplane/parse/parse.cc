@@ -19,6 +19,7 @@ constexpr unsigned kProbeDatagramsMax = 4;
 constexpr unsigned kSilentPacketsMax = 16;  // without a new byte, while nobody is certain
 constexpr unsigned kEvictLook = 64;
 constexpr unsigned kTurnsMax = 4;
+constexpr uint8_t kBothEnded = 3;
 
 uint8_t transport_of(const Flow& f) noexcept {
   return f.key.proto == kProtoUdp ? kOverUdp : kOverTcp;
@@ -31,6 +32,20 @@ uint64_t candidates_for(uint8_t transport) noexcept {
     if ((parsers[i].transports & transport) != 0) mask |= uint64_t{1} << i;
   }
   return mask;
+}
+
+// Who could speak on f: all of its transport, or who was found before.
+uint64_t candidates_of(const Flow& f) noexcept {
+  const uint8_t transport = transport_of(f);
+  if (f.protocol == 0) return candidates_for(transport);
+  // Known from before: only which side is the client is asked again.
+  const unsigned known = parser_for(static_cast<EvidenceKind>(f.protocol - 1), transport);
+  return known == kNoParser ? 0 : uint64_t{1} << known;
+}
+
+// Where the flow's next parser begins to count what it tells.
+void count_on(Flow& f, uint32_t transactions) noexcept {
+  f.transactions = static_cast<uint16_t>(std::min<uint32_t>(transactions, UINT16_MAX));
 }
 
 // Which events Suricata gives a number within their flow.
@@ -59,6 +74,15 @@ struct Pending {
 
 }  // namespace
 
+// What the probes make of the first bytes of a direction.
+struct ProtocolParsers::Answers {
+  bool asked = false;
+  bool is_first = true;        // nobody before who was found may still become certain
+  unsigned found = kNoParser;  // who is certain
+  Probe::Sender sender = Probe::Sender::kUnknown;
+  uint64_t candidates = 0;  // who did not say no
+};
+
 struct ProtocolParsers::Slot {
   FlowId flow;  // 0: free
   uint32_t flow_index;
@@ -67,6 +91,7 @@ struct ProtocolParsers::Slot {
   bool touched;    // since the eviction hand last passed
   uint8_t tries;
   uint8_t turns;          // how often it became another protocol
+  uint8_t ended;          // a bit for each direction whose end has come
   uint32_t transactions;  // told
   uint64_t candidates;
   Pending pending[2];
@@ -189,13 +214,10 @@ void ProtocolParsers::finish(Flow& f, TimeNs now) noexcept {
   settle(f);
 }
 
-ProtocolParsers::Slot* ProtocolParsers::slot_of(const Tracked& t, FlowTable& flows, TimeNs now) {
+// A slot for t's flow, if need be that of another. Null: there is none.
+ProtocolParsers::Slot* ProtocolParsers::new_slot(const Tracked& t, uint64_t candidates,
+                                                 FlowTable& flows, TimeNs now) {
   Flow& f = *t.flow;
-  if (f.parse_slot != kNoSlot) {
-    Slot& s = pool_->slot(f.parse_slot);
-    s.touched = true;
-    return &s;
-  }
   for (unsigned look = 0; pool_->free_slots.empty() && look < kEvictLook; ++look) {
     Slot& victim = pool_->slot(pool_->evict_at);
     pool_->evict_at = (pool_->evict_at + 1) % settings_.flows_max;
@@ -206,7 +228,7 @@ ProtocolParsers::Slot* ProtocolParsers::slot_of(const Tracked& t, FlowTable& flo
     ++stats_.evicted;
     Flow& loser = flows.flow(victim.flow_index);
     finish(loser, now);
-    flows.cold(victim.flow_index).transactions = victim.transactions;
+    count_on(flows.flow(victim.flow_index), victim.transactions);
     if (loser.key.proto == kProtoUdp) loser.flags |= kWantsParse;  // its datagrams stand alone
   }
   if (pool_->free_slots.empty()) return nullptr;
@@ -218,27 +240,44 @@ ProtocolParsers::Slot* ProtocolParsers::slot_of(const Tracked& t, FlowTable& flo
   s.parser = kNoParser;
   s.swapped = false;
   s.touched = true;
+  s.ended = 0;
   s.tries = 0;
   s.turns = 0;
-  s.transactions = flows.cold(t.index).transactions;
+  s.transactions = f.transactions;
   s.pending[0] = s.pending[1] = Pending{};
-  s.candidates = candidates_for(transport_of(f));
-  if (f.protocol != 0) {  // known from before: only which side is the client is asked again
-    const unsigned known = parser_for(static_cast<EvidenceKind>(f.protocol - 1), transport_of(f));
-    s.candidates = known == kNoParser ? 0 : uint64_t{1} << known;
-  }
+  s.candidates = candidates;
   return &s;
+}
+
+// The flow's slot. Of a flow without one the probes are asked first: whose bytes nobody could claim
+// never has one.
+ProtocolParsers::Slot* ProtocolParsers::slot_of(const Tracked& t, const Arrived& a,
+                                                FlowTable& flows, TimeNs now, Answers& answers) {
+  Flow& f = *t.flow;
+  if (f.parse_slot != kNoSlot) {
+    Slot& s = pool_->slot(f.parse_slot);
+    s.touched = true;
+    return &s;
+  }
+  answers = ask(candidates_of(f), t.direction, a, a.bytes, f);
+  if (answers.candidates != 0) return new_slot(t, answers.candidates, flows, now);
+  settle(f);
+  return nullptr;
 }
 
 bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Tracked& t,
                                FlowTable& flows) {
   const std::span<const uint8_t> bytes = payload_of(p, h);
   if (bytes.empty()) return true;
-  Slot* s = slot_of(t, flows, p.time_ns);
+  const Arrived a{bytes, true, true};
+  Answers answers;
+  Slot* s = slot_of(t, a, flows, p.time_ns, answers);
   if (s == nullptr) return true;
   teller_->about(*t.flow, *s, p.time_ns);
-  const bool good = feed(*s, t.direction, {bytes, true, true}, *t.flow);
-  if (t.flow->parse_slot == kNoSlot) flows.cold(t.index).transactions = s->transactions;
+  const bool good = feed(*s, t.direction, a, *t.flow, answers);
+  if (t.flow->parse_slot == kNoSlot) {
+    count_on(*t.flow, s->transactions);
+  }
   return good;
 }
 
@@ -246,12 +285,13 @@ bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Trac
 void ProtocolParsers::icmp(const PacketView& p, const Headers& h, const Tracked& t,
                            FlowTable& flows) {
   constexpr uint32_t kMessagesTold = 8;
-  uint32_t& told = flows.cold(t.index).transactions;
+  uint32_t told = t.flow->transactions;
   teller_->about(*t.flow, false, told, p.time_ns);
   teller_->speaks(t.direction == 0);
   FactWriter& facts = teller_->fresh();
   write_icmp(facts, p, h);
   teller_->tell(EvidenceKind::kIcmp, facts, Ends::kSenderFirst);
+  count_on(*t.flow, told);
   if (told >= kMessagesTold && !h.has(kIcmpError)) settle(*t.flow);
 }
 
@@ -276,7 +316,9 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
     if (idle.parser == kNoParser && ++idle.tries >= kSilentPacketsMax) settle(f);
     return true;
   }
-  Slot* s = slot_of(t, flows, now);
+  const Arrived a{in.bytes, in.end, false};
+  Answers answers;
+  Slot* s = slot_of(t, a, flows, now, answers);
   if (s == nullptr) return true;
   Pending& p = s->pending[t.direction];
   if (in.gap && p.begun) {
@@ -293,11 +335,17 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
   s->tries = 0;
   p.next_at = in.at + in.bytes.size();
   teller_->about(f, *s, now);
-  return feed(*s, t.direction, {in.bytes, in.end, false}, f);
+  const bool good = feed(*s, t.direction, a, f, answers);
+  if (in.end && f.parse_slot != kNoSlot) {
+    s->ended |= static_cast<uint8_t>(1U << t.direction);
+    if (s->ended == kBothEnded) finish(f, now);  // what waits is told now, not when the flow goes
+  }
+  return good;
 }
 
-bool ProtocolParsers::feed(Slot& s, unsigned direction, Arrived a, Flow& f) {
-  if (s.parser == kNoParser && !find_out(s, direction, a, f)) return true;
+bool ProtocolParsers::feed(Slot& s, unsigned direction, Arrived a, Flow& f,
+                           const Answers& answers) {
+  if (s.parser == kNoParser && !find_out(s, direction, a, f, answers)) return true;
   return run(s, direction, a, f);
 }
 
@@ -310,11 +358,43 @@ void ProtocolParsers::adopt(Slot& s, unsigned parser, Flow& f) noexcept {
   f.protocol = static_cast<uint8_t>(static_cast<unsigned>(all_parsers()[parser].kind) + 1);
 }
 
-// Asks the probes. true: the flow has a parser from now on, and `bytes` are for it.
-bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) {
+// Asks those of `candidates` that could begin like `bytes`, the first of a direction.
+ProtocolParsers::Answers ProtocolParsers::ask(uint64_t candidates, unsigned direction,
+                                              const Arrived& a, Bytes bytes, const Flow& f) {
+  // However it is cut, a probe never sees more than this, so that it answers the same.
+  const bool all_of_it = bytes.size() <= kProbeBytesMax;
+  const Endpoints ends = endpoints_of(f);
+  ProbeInput in;
+  in.bytes = bytes.first(std::min(bytes.size(), kProbeBytesMax));
+  in.from_initiator = direction == 0;
+  in.whole = a.whole && all_of_it;
+  in.initiator_port = ends.src_port;
+  in.responder_port = ends.dst_port;
+  in.transport = transport_of(f);
+  const auto parsers = all_parsers();
+  Answers answers;
+  answers.asked = true;
+  answers.candidates = candidates & parsers_beginning_with(bytes[0], in.transport);
+  // The first in the table that is certain takes it, once nobody before it may still become so:
+  // else it would depend on how few bytes came first.
+  for (uint64_t left = answers.candidates; left != 0; left &= left - 1) {
+    const auto i = static_cast<unsigned>(std::countr_zero(left));
+    const Probe probe = parsers[i].probe(in);
+    if (probe.likelihood == Likelihood::kNo) answers.candidates &= ~(uint64_t{1} << i);
+    if (probe.likelihood == Likelihood::kUnsure) answers.is_first = false;
+    if (probe.likelihood != Likelihood::kCertain) continue;
+    answers.found = i;
+    answers.sender = probe.sender;
+    break;
+  }
+  return answers;
+}
+
+// Asks the probes, where that has not been done. true: the flow has a parser from now on, and
+// `bytes` are for it.
+bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f, Answers answers) {
   Pending& p = s.pending[direction];
   const std::span<const uint8_t> bytes = a.bytes;
-  ProbeInput in;
   size_t kept = 0;
   if (p.held != 0 && !bytes.empty()) {  // see it together with what came before
     kept = std::min(bytes.size(), kProbeBytesMax);
@@ -323,34 +403,13 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
       return false;
     }
   }
-  in.bytes =
-      p.held != 0 ? std::span<const uint8_t>(pool_->buffer(p.buffer) + p.begin, p.held) : bytes;
-  if (in.bytes.empty()) return false;
-  // However it is cut, a probe never sees more than this, so that it answers the same.
-  const bool all_of_it = in.bytes.size() <= kProbeBytesMax;
-  in.bytes = in.bytes.first(std::min(in.bytes.size(), kProbeBytesMax));
-  const Endpoints ends = endpoints_of(f);
-  in.from_initiator = direction == 0;
-  in.whole = a.whole && all_of_it;
-  in.initiator_port = ends.src_port;
-  in.responder_port = ends.dst_port;
-  in.transport = transport_of(f);
-  const auto parsers = all_parsers();
-  // The first in the table that is certain takes it, once nobody before it may still become so:
-  // else it would depend on how few bytes came first.
-  unsigned found = kNoParser;
-  bool is_first = true;
-  Probe answer;
-  for (uint64_t left = s.candidates; left != 0 && found == kNoParser; left &= left - 1) {
-    const auto i = static_cast<unsigned>(std::countr_zero(left));
-    answer = parsers[i].probe(in);
-    if (answer.likelihood == Likelihood::kNo) s.candidates &= ~(uint64_t{1} << i);
-    if (answer.likelihood == Likelihood::kCertain) found = i;
-    if (answer.likelihood == Likelihood::kUnsure) is_first = false;
-  }
+  const Bytes shown = p.held != 0 ? Bytes(pool_->buffer(p.buffer) + p.begin, p.held) : bytes;
+  if (shown.empty()) return false;
+  if (!answers.asked) answers = ask(s.candidates, direction, a, shown, f);
+  s.candidates = answers.candidates;
   const size_t held = s.pending[0].held + s.pending[1].held + (p.held == 0 ? bytes.size() : 0);
   const bool enough = a.whole || held >= kProbeBytesMax;
-  if (found == kNoParser || (!is_first && !enough)) {
+  if (answers.found == kNoParser || (!answers.is_first && !enough)) {
     const bool over = a.datagram ? ++s.tries >= kProbeDatagramsMax : enough;
     if (s.candidates == 0 || over) {
       settle(f);
@@ -359,10 +418,10 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f) 
     }
     return false;
   }
-  const bool sent_by_server = answer.sender == Probe::Sender::kServer;
-  const bool sent_by_client = answer.sender == Probe::Sender::kClient;
+  const bool sent_by_server = answers.sender == Probe::Sender::kServer;
+  const bool sent_by_client = answers.sender == Probe::Sender::kClient;
   s.swapped = direction == 0 ? sent_by_server : sent_by_client;
-  adopt(s, found, f);
+  adopt(s, answers.found, f);
   teller_->about(f, s, teller_->now());
   // What was kept while nobody knew: the other side spoke first.
   const unsigned other = 1 - direction;
@@ -511,7 +570,7 @@ bool ProtocolParsers::become(Slot& s, unsigned direction, Arrived a, EvidenceKin
   s.parser = kNoParser;
   s.tries = 0;
   s.candidates = candidates_for(transport_of(f));
-  return feed(s, direction, a, f);
+  return feed(s, direction, a, f, {});
 }
 
 }  // namespace weir

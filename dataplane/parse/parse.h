@@ -57,6 +57,7 @@ class ProtocolParsers {
 
  private:
   struct Slot;
+  struct Answers;
   struct Pool;
   class Teller;
   struct Arrived {
@@ -64,11 +65,14 @@ class ProtocolParsers {
     bool whole = false;  // no byte will follow them
     bool datagram = false;
   };
-  Slot* slot_of(const Tracked& t, FlowTable& flows, TimeNs now);
+  static Answers ask(uint64_t candidates, unsigned direction, const Arrived& a,
+                     std::span<const uint8_t> bytes, const Flow& flow);
+  Slot* slot_of(const Tracked& t, const Arrived& a, FlowTable& flows, TimeNs now, Answers& answers);
+  Slot* new_slot(const Tracked& t, uint64_t candidates, FlowTable& flows, TimeNs now);
   void release(Flow& flow) noexcept;
   void settle(Flow& flow) noexcept;
-  bool feed(Slot& slot, unsigned direction, Arrived a, Flow& flow);
-  bool find_out(Slot& slot, unsigned direction, Arrived a, Flow& flow);
+  bool feed(Slot& slot, unsigned direction, Arrived a, Flow& flow, const Answers& answers);
+  bool find_out(Slot& slot, unsigned direction, Arrived a, Flow& flow, Answers answers);
   bool next_input(Slot& slot, unsigned direction, Arrived& a, parse::Input& in, Flow& flow);
   bool run(Slot& slot, unsigned direction, Arrived a, Flow& flow);
   bool await_more(Slot& slot, unsigned direction, Arrived& a, const parse::Input& in,

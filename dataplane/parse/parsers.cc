@@ -4,6 +4,7 @@
 #include "dataplane/parse/datagram.h"
 #include "dataplane/parse/dcerpc.h"
 #include "dataplane/parse/dns.h"
+#include "dataplane/parse/first_bytes.h"
 #include "dataplane/parse/ftp.h"
 #include "dataplane/parse/http.h"
 #include "dataplane/parse/imap.h"
@@ -45,10 +46,33 @@ constexpr Parser kParsers[] = {
 // clang-format on
 static_assert(std::size(kParsers) <= kParsersMax);
 
+// [transport][first byte] -> who could begin so.
+struct Beginnings {
+  uint64_t parsers[2][256] = {};
+};
+constexpr Beginnings kBeginnings = [] {
+  Beginnings b;
+  for (unsigned i = 0; i < std::size(kParsers); ++i) {
+    for (const uint8_t transport : {kOverTcp, kOverUdp}) {
+      if ((kParsers[i].transports & transport) == 0) continue;
+      const FirstBytes first = first_bytes_of(kParsers[i].kind, transport);
+      for (unsigned c = 0; c < 256; ++c) {
+        if (first.has(c)) b.parsers[transport - 1][c] |= uint64_t{1} << i;
+      }
+    }
+  }
+  return b;
+}();
+static_assert(kOverTcp == 1 && kOverUdp == 2);
+
 }  // namespace
 
 std::span<const Parser> all_parsers() noexcept {
   return kParsers;
+}
+
+uint64_t parsers_beginning_with(uint8_t first, uint8_t transport) noexcept {
+  return kBeginnings.parsers[transport - 1][first];
 }
 
 unsigned parser_for(EvidenceKind kind, uint8_t transport) noexcept {

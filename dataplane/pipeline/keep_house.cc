@@ -21,7 +21,6 @@ constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock i
 void Worker::end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t index, TimeNs now) {
   parsers_.finish(flow, now);
   classifier_->finish(flow);
-  verdicts_.finish(view.drops);
   streams_->release(flow, index);
   events_.flow_end(view, why, now);
 }

@@ -61,10 +61,10 @@ bool Worker::is_sound(size_t i, const WorkerWire& wire) {
 
 // What is in the packets, one after the other: each is put into its stream, and what that adds is
 // good until the next one is.
-void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire) {
+void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows) {
   Burst& b = *burst_;
   MatchCounts counts;
-  for (const size_t i : each(b.look)) {
+  for (const size_t i : each(rows)) {
     FailCause& cause = b.plight[i].cause;
     if (!b.headers[i].has(kHasIp)) {
       cause = FailCause::kCount;
@@ -76,6 +76,7 @@ void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire) {
     b.hits[i].count = 0;
     b.inspect[i] = Inspect::kNo;
     look_into_one(i, rules, wire, counts);
+    release_unread(b.tracked[i], rules);
   }
   share_.stats.inspected_packets.add(counts.packets);
   share_.stats.inspected_bytes.add(counts.bytes);
@@ -86,6 +87,7 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   Burst& b = *burst_;
   const Headers& h = b.headers[i];
   const Tracked& t = b.tracked[i];
+  if (b.stopped[i] && t.flow != nullptr) let_go(t, b.packet[i].time_ns);
   if (h.has(kArp)) {
     events_.at_packet(packets_seen_ + i + 1);
     parsers_.arp(b.view[i], h, wire.index);
@@ -93,27 +95,45 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
   if (b.plight[i].refused != Reason::kNone) return;
   const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;
-  const unsigned reads = kWantsParse | (rules == nullptr ? 0u : unsigned{kWantsMatch});
-  if ((flags & kHasStream) != 0 && (flags & reads) == 0) {
-    streams_->release(*t.flow, t.index);
-  }
   const bool matches = rules != nullptr && wants_match(t);
   const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4);
   // Captures of a sending host have datagrams without their checksum; a fact more harms nobody.
   const bool datagram = parses && h.proto != kProtoTcp;
-  if (datagram) parse_one(i, {});
+  if (datagram) parse_one(i, t, {});
   if ((!matches && (!parses || datagram)) || !is_sound(i, wire)) return;
   StreamBytes stream;
   if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
-    stream = streams_->add(b.view[i], h, t, b.plight[i]);
+    stream = streams_->add(b.view[i], h, t, flows_.cold(t.index), b.plight[i]);
   }
-  if (parses && !datagram && b.plight[i].refused == Reason::kNone) parse_one(i, stream);
+  if (parses && !datagram) parse_stream(i, stream);
   if (matches) match_one(i, stream, *rules, counts);
 }
 
-void Worker::parse_one(size_t i, const StreamBytes& stream) {
+// What nobody reads any more is not kept.
+void Worker::release_unread(const Tracked& t, const LoadedRules* rules) {
+  if (t.flow == nullptr) return;
+  const unsigned reads = kWantsParse | (rules == nullptr ? 0u : unsigned{kWantsMatch});
+  const unsigned flags = t.flow->flags & (kHasStream | reads);
+  if (flags == kHasStream) streams_->release(*t.flow, t.index);
+}
+
+void Worker::parse_stream(size_t i, const StreamBytes& stream) {
   Burst& b = *burst_;
-  const Tracked& t = b.tracked[i];
+  if (!stream.opening.empty()) {
+    Tracked opener = b.tracked[i];
+    opener.direction = stream.opening_direction;
+    parse_one(i, opener, {.bytes = stream.opening});
+  }
+  // Data with a SYN waits until the connection goes on: a forged one is to cost no parser's state.
+  const bool opens = (b.headers[i].tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+  const bool wanted = (b.tracked[i].flow->flags & kWantsParse) != 0;
+  if (wanted && !opens && b.plight[i].refused == Reason::kNone) {
+    parse_one(i, b.tracked[i], stream);
+  }
+}
+
+void Worker::parse_one(size_t i, const Tracked& t, const StreamBytes& stream) {
+  Burst& b = *burst_;
   events_.at_packet(packets_seen_ + i + 1);
   const Headers& h = b.headers[i];
   if (h.proto != kProtoTcp && h.proto != kProtoUdp) {

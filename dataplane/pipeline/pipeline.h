@@ -29,10 +29,12 @@ class StreamStage;
 
 class Worker {
  public:
-  // seed: of the flow table's hash (live: random; replay: fixed).
+  // rules, meters: of all workers of the process, outlive them. seed: of the flow table's hash
+  // (live: random; replay: fixed).
   static Result<std::unique_ptr<Worker>> create(uint8_t index, Segment& segment,
                                                 std::vector<WorkerWire> wires,
-                                                const Published<LoadedRules>& rules, uint64_t seed);
+                                                const Published<LoadedRules>& rules, Meters& meters,
+                                                uint64_t seed);
   ~Worker();
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
@@ -60,21 +62,29 @@ class Worker {
   struct Burst;
   struct Pacing;
   Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
-         const Published<LoadedRules>& rules, uint64_t seed);
+         const Published<LoadedRules>& rules, Meters& meters, uint64_t seed);
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
-  void look_into(const LoadedRules* rules, const WorkerWire& wire);
+  void look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows);
   void look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
                      MatchCounts& counts);
+  void release_unread(const Tracked& tracked, const LoadedRules* rules);
   void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
                  MatchCounts& counts);
   void defragment(const WorkerWire& wire, size_t i);
-  void parse_one(size_t i, const StreamBytes& stream);
+  void parse_stream(size_t i, const StreamBytes& stream);
+  void parse_one(size_t i, const Tracked& t, const StreamBytes& stream);
   bool wants_match(const Tracked& t);
   bool is_sound(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
-  Rows rows_to_look_at(size_t from, size_t n, const LoadedRules* rules) const;
-  void make_views(size_t n);
+  struct Wanted {
+    Rows odd = 0;   // of which more is to be told than what its flow says
+    Rows look = 0;  // these, and those whose flows a stage still wants
+  };
+  Wanted wanted_of(size_t from, size_t n, const LoadedRules* rules) const;
+  Rows drop_settled(const WorkerWire& wire, size_t from, size_t n, Rows rows);
+  void let_go(const Tracked& tracked, TimeNs now);
+  void make_views(Rows rows);
   void account(const WorkerWire& wire, Side side, size_t n, Rows looked);
   void account_one(WireStats& stats, const PacketView& packet, Reason reason);
   bool is_pacing(const WorkerWire& wire) const noexcept;

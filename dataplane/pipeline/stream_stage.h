@@ -14,8 +14,19 @@ class StreamStage {
   explicit StreamStage(const Settings& s) : streams_(s.streams, s.flow.flows_max) {}
 
   // p, h: a TCP packet of t's flow that is looked into. One that is refused adds nothing.
-  StreamBytes add(const PacketView& p, const Headers& h, const Tracked& t,
+  StreamBytes add(const PacketView& p, const Headers& h, const Tracked& t, FlowCold& cold,
                   Plight& plight) noexcept {
+    if ((t.flow->flags & kHasStream) == 0) {
+      // Of a SYN its number is enough until somebody answers: most of a flood's are all there is.
+      const bool bare = (h.tcp_flags & 0x3f) == kTcpSyn && h.payload_bytes == 0 && t.direction == 0;
+      if (bare) {
+        cold.isn = h.tcp_seq;
+        t.flow->flags |= kIsnKnown;
+        return {};
+      }
+      if ((t.flow->flags & kIsnKnown) != 0) streams_.open(*t.flow, t.index, cold.isn);
+      t.flow->flags &= ~kIsnKnown;
+    }
     const bool reset = (h.tcp_flags & kTcpRst) != 0;
     if (reset && t.was == FlowState::kEstablished && !streams_.accepts_reset(p, h, t)) {
       t.flow->state = t.was;  // its receiver goes on, and so do we

@@ -19,7 +19,7 @@ FlowId first_flow_id(uint8_t worker, const Segment& segment) noexcept {
 }  // namespace
 
 Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
-               const Published<LoadedRules>& rules, uint64_t seed)
+               const Published<LoadedRules>& rules, Meters& meters, uint64_t seed)
     : index_(index),
       share_(segment.worker(index)),
       header_(segment.header()),
@@ -27,7 +27,7 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       wires_(std::move(wires)),
       rules_(rules),
       flows_(settings_.flow, first_flow_id(index, segment), seed),
-      verdicts_(settings_.verdicts_max),
+      verdicts_(settings_.verdicts_max, meters),
       events_(segment.event_ring(index), share_.stats, index, settings_),
       depth_(settings_.inspect, seed),
       parsers_(settings_.parse, events_),
@@ -45,8 +45,9 @@ Worker::~Worker() = default;
 
 Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
                                                std::vector<WorkerWire> wires,
-                                               const Published<LoadedRules>& rules, uint64_t seed) {
-  std::unique_ptr<Worker> worker(new Worker(index, segment, std::move(wires), rules, seed));
+                                               const Published<LoadedRules>& rules, Meters& meters,
+                                               uint64_t seed) {
+  std::unique_ptr<Worker> worker(new Worker(index, segment, std::move(wires), rules, meters, seed));
   auto classifier = Classifier::create(worker->settings_.inspect);
   if (!classifier) return tl::make_unexpected(classifier.error());
   worker->classifier_ = std::move(*classifier);
@@ -102,7 +103,8 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
   const uint32_t flags = decode({b.packet, n}, link, {b.headers, n});
   b.has_views = false;
   if ((flags & kFragment) != 0) {
-    make_views(n);
+    make_views(first_rows(n));
+    b.has_views = true;
     for (size_t i = 0; i < n; ++i) {
       if (b.headers[i].has(kFragment)) defragment(wire, i);
     }
@@ -138,18 +140,26 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
   const std::span<Decision> decisions(b.decision + from, n);
+  const Rows judged = verdicts_.fetch(tracked);
+  const Wanted wanted = wanted_of(from, n, rules);
   const Rows with_verdict =
-      verdicts_.judge(b.has_views ? views : packets, headers, tracked, flows_, decisions);
-  const Rows look = with_verdict | rows_to_look_at(from, n, rules);
+      verdicts_.judge(b.has_views ? views : packets, headers, tracked, flows_, decisions, judged);
+  Rows look = wanted.look;
+  for (const size_t i : each(with_verdict & ~look)) {  // of what is trusted and plain, nothing
+    if (!verdicts_.is_trusted(decisions[i])) look |= row(i);
+  }
   b.look = look << from;
   if (look == 0) return n;
-  if (!b.has_views) make_views(to);
+  for (const size_t i : each(look & ~with_verdict)) decisions[i] = Decision{};
+  look &= ~drop_settled(wire, from, n, look & ~wanted.odd);
+  if (look == 0) return n;
+  if (!b.has_views) make_views(look << from);
   for (const size_t i : each(look)) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
   const std::span<bool> became_known(b.became_known + from, n);
   budget_.begin();
   classifier_->classify(views, headers, tracked, {b.stopped + from, n}, flows_, budget_,
                         became_known, look);
-  look_into(rules, wire);
+  look_into(rules, wire, look << from);
   const std::span<const Hits> hits(b.hits + from, n);
   verdicts_.decide(views, tracked, became_known, hits, {b.plight + from, n}, rules,
                    settings_.wire[wire.index], flows_, decisions, look);
@@ -160,28 +170,65 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
 }
 
 // What is left for the stages after judge, where no verdict stands.
-Rows Worker::rows_to_look_at(size_t from, size_t n, const LoadedRules* rules) const {
-  if (plight_ != FailCause::kCount) return first_rows(n);
+Worker::Wanted Worker::wanted_of(size_t from, size_t n, const LoadedRules* rules) const {
   const Burst& b = *burst_;
   const unsigned wants = kWantsClassify | kWantsParse | kHasStream | kBlockedByRule |
                          (rules == nullptr ? 0u : unsigned{kWantsMatch});
-  Rows look = 0;
+  Wanted w;
   for (size_t i = 0; i < n; ++i) {
     const Tracked& t = b.tracked[from + i];
     const Headers& h = b.headers[from + i];
-    const bool plain = t.flow != nullptr && (t.flow->flags & wants) == 0 && t.events == 0 &&
-                       !h.has(kFragment | kAddressClaimed) && h.anomaly == Anomaly::kNone;
-    look |= Rows{!plain} << i;
+    const unsigned told =
+        t.events | (h.flags & (kFragment | kAddressClaimed)) | static_cast<unsigned>(h.anomaly);
+    const bool odd = t.flow == nullptr || told != 0;
+    const bool busy = odd || (t.flow->flags & wants) != 0;
+    w.odd |= Rows{odd} << i;
+    w.look |= Rows{busy} << i;
   }
-  return look;
+  if (plight_ != FailCause::kCount) w.look = first_rows(n);
+  return w;
+}
+
+// What a verdict or rule drops whatever is in it, and of which nothing is kept any more, costs no
+// more than that. rows: plain ones. Returns those that it dropped.
+Rows Worker::drop_settled(const WorkerWire& wire, size_t from, size_t n, Rows rows) {
+  if (settings_.wire[wire.index].mode != Mode::kEnforce) return 0;
+  Burst& b = *burst_;
+  Rows settled = 0;
+  for (const size_t i : each(rows)) {
+    const Flow& f = *b.tracked[from + i].flow;
+    // What a rule blocks is read to its end: it tells what was tried.
+    const bool reads = b.decision[from + i].verdict_slot == kNoSlot && (f.flags & kWantsParse) != 0;
+    const bool keeps = reads || (f.flags & kHasStream) != 0 || f.parse_slot != kNoSlot;
+    settled |= Rows{!keeps} << i;
+  }
+  if (settled == 0) return 0;
+  const std::span<const PacketView> packets(b.packet + from, n);
+  const std::span<const Tracked> tracked(b.tracked + from, n);
+  const std::span<Decision> decisions(b.decision + from, n);
+  const Rows dropped = verdicts_.drop(packets, tracked, flows_, decisions, settled);
+  events_.dropped(packets, {b.headers + from, n}, tracked, decisions, wire.index, dropped);
+  return dropped;
+}
+
+// Nobody looks into the flow for now: what parsers and reassembly keep of it goes. Datagrams stand
+// alone, and a flow that nothing was kept of may still begin.
+void Worker::let_go(const Tracked& t, TimeNs now) {
+  Flow& f = *t.flow;
+  if (f.parse_slot != kNoSlot) {
+    parsers_.finish(f, now);
+    if (f.key.proto == kProtoUdp) f.flags |= kWantsParse;
+  }
+  if ((f.flags & kHasStream) != 0) streams_->release(f, t.index);
 }
 
 // What is inspected: the packets themselves, until defragment says otherwise of one.
-void Worker::make_views(size_t n) {
+void Worker::make_views(Rows rows) {
   Burst& b = *burst_;
-  std::copy_n(b.packet, n, b.view);
-  std::fill_n(b.plight, n, Plight{});
-  b.has_views = true;
+  for (const size_t i : each(rows)) {
+    b.view[i] = b.packet[i];
+    b.plight[i] = Plight{};
+  }
 }
 
 void Worker::answer(const WorkerWire& wire, Side side, LinkType link) {
@@ -232,8 +279,9 @@ void Worker::hold(const WorkerWire& wire, size_t from, size_t n) {
       continue;
     }
     const bool first = (t.events & kFlowStarted) != 0 && (t.flow->flags & kMidstream) == 0;
-    const bool waits = first && is_pacing(wire) && !verdicts_.is_trusted(b.decision[i]) &&
-                       !pacing_->held.is_full() && !b.headers[i].dst.is_multicast() &&
+    const bool known = verdicts_.is_trusted(b.decision[i]) || verdicts_.is_spared(b.decision[i]);
+    const bool waits = first && is_pacing(wire) && !known && !pacing_->held.is_full() &&
+                       !b.headers[i].dst.is_multicast() &&
                        !pacing_->suspects.may_go(b.headers[i].src, b.packet[i].time_ns);
     if (!waits) continue;
     goes &= ~row(i);
@@ -320,19 +368,29 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n, Rows looked) {
   const Burst& b = *burst_;
   WireStats& w = share_.stats.wire[wire.index];
   uint64_t received_bytes = 0, sent = n, sent_bytes = 0;
-  for (size_t i = 0; i < n; ++i) received_bytes += b.packet[i].wire_bytes;
-  sent_bytes = received_bytes;
+  Rows stayed = b.held;
   for (size_t i = 0; i < n; ++i) {
-    const auto reason = static_cast<unsigned>(b.reason[i]);
-    const bool is_held = (b.held & row(i)) != 0;
-    if (reason == 0 && !is_held) continue;
-    const uint32_t bytes = b.packet[i].wire_bytes;
-    --sent;
-    sent_bytes -= bytes;
-    if (is_held || b.reason[i] == kUnderWay) continue;
-    w.dropped_packets[reason].add();
-    w.dropped_bytes[reason].add(bytes);
+    received_bytes += b.packet[i].wire_bytes;
+    stayed |= Rows{b.reason[i] != Reason::kNone} << i;
   }
+  sent_bytes = received_bytes;
+  uint64_t packets = 0, bytes = 0;  // dropped for one reason after the other, most often one alone
+  auto reason = Reason::kNone;
+  const auto count = [&] {
+    w.dropped_packets[static_cast<unsigned>(reason)].add(packets);
+    w.dropped_bytes[static_cast<unsigned>(reason)].add(bytes);
+    packets = bytes = 0;
+  };
+  for (const size_t i : each(stayed)) {
+    --sent;
+    sent_bytes -= b.packet[i].wire_bytes;
+    if ((b.held & row(i)) != 0 || b.reason[i] == kUnderWay) continue;
+    if (b.reason[i] != reason && packets != 0) count();
+    reason = b.reason[i];
+    ++packets;
+    bytes += b.packet[i].wire_bytes;
+  }
+  if (packets != 0) count();
   for (const size_t i : each(looked)) {
     const Decision& d = b.decision[i];
     if (d.opened != FailCause::kCount) w.fail_open_packets[static_cast<unsigned>(d.opened)].add();

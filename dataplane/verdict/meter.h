@@ -1,57 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to verdict: a token bucket in integer nanoseconds, exact at any rate: `tokens` are
-// nanoseconds of credit; a packet costs unit_ns (or unit_ns per bit) and passes if there is credit.
-// Burst: 100 ms worth of the rate, at least one packet; a new bucket is full.
+// Rates: whose packets are over theirs. One Meters per process, used by all its workers at once, so
+// that a rate is the rate whichever workers the packets come through. The virtual scheduling form
+// of the generic cell rate algorithm (ITU-T I.371 annex A) in nanoseconds: of each metered thing
+// only the time is kept at which it would be idle again. Idle for long enough and never seen are
+// the same, so nothing is handed out or given back, and whoever invents sources washes no limit
+// away.
+//
+// Burst: 100 ms worth of the rate, at least one packet.
 #pragma once
 
-#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "dataplane/contract/verdict.h"
 
 namespace weir {
 
-class TokenBucket {
+// What a rate is of: a verdict or a rule alone, or one source or flow under it. Zero is nobody's.
+using MeterKey = uint64_t;
+
+class Meters {
  public:
-  TokenBucket() noexcept = default;
-  TokenBucket(const RateLimit& limit, TimeNs now) noexcept
-      : packets_per_second_(limit.packets_per_second),
-        bits_per_second_(limit.bits_per_second),
-        credit_ns_(kFull),
-        last_ns_(now) {}
+  // cells: things metered at a time, a power of two. seed: of where they lie (live: random).
+  explicit Meters(uint64_t seed, uint32_t cells = kCells);
+  static constexpr uint64_t bytes() noexcept { return uint64_t{kCells} * sizeof(Cell); }
 
-  // Whether a packet of `bytes` may pass now; takes its cost if so.
-  bool pass(TimeNs now, uint32_t bytes) noexcept {
-    if (packets_per_second_ == 0 && bits_per_second_ == 0) return true;
-    const TimeNs most = std::max(kBurstNs, cost_ns(bytes));
-    credit_ns_ = std::min(credit_ns_ + std::clamp<TimeNs>(now - last_ns_, 0, most), most);
-    last_ns_ = std::max(last_ns_, now);
-    const TimeNs cost = cost_ns(bytes);
-    if (cost > credit_ns_) return false;
-    credit_ns_ -= cost;
-    return true;
-  }
+  MeterKey key(uint64_t owner, const IpAddress& source) const noexcept;
+  MeterKey key(uint64_t owner, uint64_t part = 0) const noexcept;
 
-  // Forgotten now and begun anew it would not let more pass than it does.
-  bool is_full(TimeNs now) const noexcept {
-    if (packets_per_second_ == 0 && bits_per_second_ == 0) return true;
-    return credit_ns_ + std::max<TimeNs>(now - last_ns_, 0) >=
-           std::max(kBurstNs, cost_ns(kPacketBytesMax));
-  }
+  // Whether a packet of `bytes` may pass now; takes its share if so. of_all: what it counts
+  // against where there is no cell left for `own`: stricter, never looser. Thread-safe, lock-free.
+  bool pass(MeterKey own, MeterKey of_all, const RateLimit& limit, TimeNs now,
+            uint32_t bytes) noexcept;
 
  private:
-  static constexpr TimeNs kBurstNs = 100 * kNsPerMs;
-  static constexpr TimeNs kFull = TimeNs{1} << 60;  // the first packet makes it what it may be
-  static constexpr uint32_t kPacketBytesMax = 1u << 16;
-  TimeNs cost_ns(uint32_t bytes) const noexcept {
-    if (packets_per_second_ != 0) {
-      return kNsPerSecond / static_cast<TimeNs>(std::min<uint64_t>(packets_per_second_, 1u << 30));
-    }
-    const auto bits = static_cast<uint64_t>(bytes) * 8 * kNsPerSecond;  // 64 KiB: < 2^50
-    return static_cast<TimeNs>(bits / bits_per_second_);
-  }
-  uint64_t packets_per_second_ = 0, bits_per_second_ = 0;
-  TimeNs credit_ns_ = 0, last_ns_ = 0;
+  static constexpr uint32_t kCells = 1u << 16;
+  static constexpr uint32_t kWays = 8;         // of a set: two cache lines
+  static constexpr uint32_t kWaysOfParts = 6;  // the others are for rates as a whole
+  struct Cell {
+    std::atomic<MeterKey> key{0};
+    std::atomic<TimeNs> idle_at_ns{0};
+  };
+  Cell* find(MeterKey key, uint32_t ways, TimeNs now) noexcept;
+
+  uint64_t seed_;
+  uint32_t sets_;
+  std::unique_ptr<Cell[]> cells_;
 };
 
 }  // namespace weir

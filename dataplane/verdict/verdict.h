@@ -3,8 +3,9 @@
 // the standing verdicts (programmed by the control plane, gone when they expire) and turns them, a
 // packet's rule hits and the wire's mode into one Decision per packet.
 //
-// Strongest first: a pass verdict; a drop, reject or rate-limit verdict; a rule that already blocks
-// the flow; the packet's own hits. What is dropped always has a Reason.
+// Strongest first: a pass verdict; a drop, reject, keep or rate-limit verdict that the flow is not
+// spared from; a rule that already blocks the flow; the packet's own hits. What is dropped always
+// has a Reason.
 #pragma once
 
 #include <cstdint>
@@ -44,13 +45,14 @@ class VerdictReports {
   ~VerdictReports() = default;
 };
 
-class TokenBucket;
+class Meters;
 class VerdictTable;
 struct StandingVerdict;
 
 class Verdicts {
  public:
-  explicit Verdicts(uint32_t verdicts_max);
+  // meters: of every worker of the process; outlives them.
+  Verdicts(uint32_t verdicts_max, Meters& meters);
   ~Verdicts();
   static uint64_t bytes_for(uint32_t verdicts_max) noexcept;
 
@@ -62,17 +64,29 @@ class Verdicts {
   // first hits.
   void step(TimeNs now, VerdictReports& reports);
 
+  // Before judge, with something to do in between: what stands against a flow is far from it in
+  // memory. Returns the packets that judge must see: the others are known to have no verdict.
+  Rows fetch(std::span<const Tracked> tracked) const noexcept;
+
   // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
-  // (new flow, table changed, application became known). Writes decisions[i], nothing decided yet.
-  // Returns the packets that have a verdict.
+  // (new flow, table changed, application became known). Returns the packets that have a verdict
+  // and writes decisions[i] of these, nothing decided yet.
   Rows judge(std::span<const PacketView> packets, std::span<const Headers> headers,
              std::span<const Tracked> tracked, const FlowTable& flows,
-             std::span<Decision> decisions) noexcept;
+             std::span<Decision> decisions, Rows rows = kAllRows) noexcept;
 
   // Whether the packet's verdict stops it whatever is in it, so that nobody need look inside.
   bool is_stopped(const Decision& d) const noexcept;
+  // Of `rows`, which have one and are to be told of in no other way: decides those whose verdict,
+  // or the rule that blocks their flow, drops them silently, as decide() does on a wire that
+  // enforces. Returns them.
+  Rows drop(std::span<const PacketView> packets, std::span<const Tracked> tracked, FlowTable& flows,
+            std::span<Decision> decisions, Rows rows) noexcept;
   // Whether it is a pass verdict.
   bool is_trusted(const Decision& d) const noexcept;
+  // Whether it is something that its device has always done: a verdict says so, and nothing else
+  // concerns it.
+  bool is_spared(const Decision& d) const noexcept;
 
   // Stage. became_known[i]: the packet told what application its flow is. plights[i]: what kept
   // rules from seeing it (the wire's fail policy then counts) or refuses it; neither touches what a
@@ -87,16 +101,12 @@ class Verdicts {
   void passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
               Rows rows) noexcept;
 
-  // A flow ends: gives back its rate meter.
-  void finish(const FlowDrops& drops) noexcept;
-
   uint32_t standing() const noexcept;
   uint64_t installed() const noexcept { return installed_; }
   uint64_t expired() const noexcept { return expired_; }
   uint64_t refused() const noexcept { return refused_; }
 
  private:
-  struct Meters;
   struct History;
   uint32_t entries_due(TimeNs now) noexcept;
   uint32_t verdict_of(const Tracked& tracked, const FlowTable& flows,
@@ -105,20 +115,22 @@ class Verdicts {
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
+  static void count_drop(const PacketView& packet, const Tracked& tracked, const Decision& decision,
+                         FlowTable& flows) noexcept;
   Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowTable& flows,
                     Decision& decision, bool& is_trusted) noexcept;
-  TokenBucket& meter_of(StandingVerdict& e, const Tracked& tracked, FlowTable& flows,
-                        TimeNs now) noexcept;
+  bool is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& tracked,
+                 const FlowTable& flows) noexcept;
   Reason by_rules(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const LoadedRules* rules, Mode mode, FlowTable& flows,
                   Decision& decision) noexcept;
-  TokenBucket& meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
-                        const Tracked& tracked, FlowTable& flows, TimeNs now) noexcept;
+  bool is_within(uint32_t limit, const LoadedRules& rules, const PacketView& packet,
+                 const Tracked& tracked) noexcept;
   VerdictReport make_report(const StandingVerdict& e, ReportKind kind, TimeNs now) const noexcept;
   void count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept;
 
   std::unique_ptr<VerdictTable> table_;
-  std::unique_ptr<Meters> meters_;
+  Meters& meters_;
   std::unique_ptr<History> history_;
   uint64_t installed_ = 0, expired_ = 0, refused_ = 0;
   TimeNs swept_ns_ = 0;

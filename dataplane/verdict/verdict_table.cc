@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/verdict/verdict_table.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -20,13 +21,18 @@ bool is_empty(const VerdictMatch& m) noexcept {
 unsigned rank(const Verdict& v) noexcept {
   unsigned action = 0;
   switch (v.action) {
+    case Action::kSpare:  // of whatever origin: it is no reason to do anything
+      return 0;
     case Action::kPass:
-      action = 4;
+      action = 5;
       break;
     case Action::kDrop:
-      action = 3;
+      action = 4;
       break;
     case Action::kReject:
+      action = 3;
+      break;
+    case Action::kKeep:
       action = 2;
       break;
     case Action::kRateLimit:
@@ -149,6 +155,7 @@ uint32_t VerdictTable::find_id(VerdictId id) const noexcept {
 
 uint32_t VerdictTable::install(const Verdict& v, TimeNs now) noexcept {
   if (is_empty(v.match) || v.id == 0) return kNoVerdict;
+  if (v.action == Action::kSpare && v.spared_from == 0) return kNoVerdict;
   Verdict clean = v;
   clean.match.src.bits = std::min<uint8_t>(v.match.src.bits, 128);
   clean.match.dst.bits = std::min<uint8_t>(v.match.dst.bits, 128);
@@ -164,10 +171,16 @@ uint32_t VerdictTable::install(const Verdict& v, TimeNs now) noexcept {
   StandingVerdict& e = entries_[slot];
   e = kept;
   e.verdict = clean;
+  e.id = clean.id;
+  e.expire_ns = clean.expire_ns;
+  e.action = clean.action;
   if (e.installed_ns == 0) e.installed_ns = now;
-  e.meter = TokenBucket(clean.limit, now);
   e.shape = shape;
   ++shapes_[shape].users;
+  if (clean.action == Action::kSpare) {
+    ++shapes_[shape].spares;
+    ++spares_;
+  }
   shapes_used_ = std::max(shapes_used_, shape + 1);
   uint32_t& head = chains_[hash(shape, clean.match)];
   e.next = head;
@@ -194,6 +207,10 @@ uint32_t VerdictTable::remove(VerdictId id) noexcept {
   active_[e.active_at] = active_[--size_];
   entries_[active_[e.active_at]].active_at = e.active_at;
   --shapes_[e.shape].users;
+  if (e.verdict.action == Action::kSpare) {
+    --shapes_[e.shape].spares;
+    --spares_;
+  }
   while (shapes_used_ != 0 && shapes_[shapes_used_ - 1].users == 0) --shapes_used_;
   free_[free_count_++] = slot;
   if (++generation_ == 0) generation_ = 1;
@@ -209,29 +226,45 @@ uint32_t VerdictTable::best(uint32_t a, uint32_t b) const noexcept {
   return x.id > y.id ? a : b;
 }
 
-uint32_t VerdictTable::probe(uint32_t shape, const VerdictMatch& key, TimeNs now,
-                             uint32_t so_far) const noexcept {
-  for (uint32_t slot = chains_[hash(shape, key)]; slot != kNoVerdict; slot = entries_[slot].next) {
-    const StandingVerdict& e = entries_[slot];
-    if (e.shape == shape && e.verdict.match == key && e.verdict.expire_ns > now) {
-      so_far = best(so_far, slot);
+template <class Visit>
+void VerdictTable::each_match(const VerdictSubject& s, TimeNs now, bool only_spares,
+                              Visit&& visit) const noexcept {
+  const auto probe = [&](uint32_t shape, const VerdictMatch& key) {
+    uint32_t slot = chains_[hash(shape, key)];
+    for (; slot != kNoVerdict; slot = entries_[slot].next) {
+      const StandingVerdict& e = entries_[slot];
+      const bool holds = only_spares || e.expire_ns > now;
+      if (holds && e.shape == shape && e.verdict.match == key) visit(slot);
     }
+  };
+  for (uint32_t i = 0; i < shapes_used_; ++i) {
+    if ((only_spares ? shapes_[i].spares : shapes_[i].users) == 0) continue;
+    const VerdictMatch& mask = shapes_[i].mask;
+    probe(i, keyed(mask, s, s.app));
+    if (mask.app != 0) probe(i, keyed(mask, s, s.app_master));
+    if (!mask.either) continue;
+    const VerdictSubject r = reversed(s);
+    probe(i, keyed(mask, r, s.app));
+    if (mask.app != 0) probe(i, keyed(mask, r, s.app_master));
   }
-  return so_far;
 }
 
 uint32_t VerdictTable::find(const VerdictSubject& s, TimeNs now) const noexcept {
-  uint32_t found = kNoVerdict;
-  for (uint32_t i = 0; i < shapes_used_; ++i) {
-    if (shapes_[i].users == 0) continue;
-    const VerdictMatch& mask = shapes_[i].mask;
-    found = probe(i, keyed(mask, s, s.app), now, found);
-    if (mask.app != 0) found = probe(i, keyed(mask, s, s.app_master), now, found);
-    if (!mask.either) continue;
-    const VerdictSubject r = reversed(s);
-    found = probe(i, keyed(mask, r, s.app), now, found);
-    if (mask.app != 0) found = probe(i, keyed(mask, r, s.app_master), now, found);
+  VerdictId spared[kSparedMax];
+  VerdictId* spared_end = spared;
+  if (spares_ != 0) {
+    each_match(s, now, true, [&](uint32_t slot) {
+      const StandingVerdict& e = entries_[slot];
+      if (e.action == Action::kSpare && spared_end != std::end(spared)) {
+        *spared_end++ = e.verdict.spared_from;
+      }
+    });
   }
+  uint32_t found = kNoVerdict;
+  each_match(s, now, false, [&](uint32_t slot) {
+    const VerdictId id = entries_[slot].id;
+    if (std::find(spared, spared_end, id) == spared_end) found = best(found, slot);
+  });
   return found;
 }
 

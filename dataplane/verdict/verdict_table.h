@@ -11,7 +11,6 @@
 
 #include "dataplane/base/huge_array.h"
 #include "dataplane/contract/verdict.h"
-#include "dataplane/verdict/meter.h"
 
 namespace weir {
 
@@ -27,11 +26,17 @@ struct VerdictSubject {
 };
 
 struct alignas(64) StandingVerdict {
-  Verdict verdict;
-  TimeNs installed_ns = 0, first_hit_ns = 0, last_hit_ns = 0;
-  uint64_t packets = 0, bytes = 0, leaked = 0;
+  // All that a packet it stops reads and writes, in one cache line; the first three as in verdict.
+  VerdictId id = 0;
+  TimeNs expire_ns = 0;
+  Action action = Action::kDrop;
+  TimeNs first_hit_ns = 0, last_hit_ns = 0;
+  uint64_t packets = 0, bytes = 0;
+
+  alignas(64) Verdict verdict;
+  TimeNs installed_ns = 0;
+  uint64_t leaked = 0;
   uint64_t packets_listed = 0;  // at the last kListHits
-  TokenBucket meter;            // kRateLimit per verdict
   uint32_t next = kNoVerdict;   // in its hash chain
   uint32_t shape = 0;
   uint32_t active_at = 0;  // position in the dense list; kNoVerdict: slot is free
@@ -45,6 +50,7 @@ bool matches_one_way(const VerdictMatch& m, const VerdictSubject& s) noexcept;
 class VerdictTable {
  public:
   static constexpr uint32_t kShapesMax = 64;
+  static constexpr uint32_t kSparedMax = 16;
 
   explicit VerdictTable(uint32_t verdicts_max);
   static uint64_t bytes_for(uint32_t verdicts_max) noexcept;
@@ -55,8 +61,10 @@ class VerdictTable {
   uint32_t remove(VerdictId id) noexcept;
   uint32_t find_id(VerdictId id) const noexcept;
 
-  // The strongest verdict that matches and has not expired: the operator's before a model's, then
-  // pass, drop, reject, ratelimit; of equals the newest.
+  // The strongest verdict that matches, has not expired and that the subject is not spared from:
+  // the operator's before a model's, then pass, drop, reject, keep, ratelimit; of equals the
+  // newest. Where nothing else is left, the kSpare itself. It can be spared from kSparedMax at a
+  // time.
   uint32_t find(const VerdictSubject& s, TimeNs now) const noexcept;
 
   // The next of the standing verdicts, round and round; kNoVerdict when there are none.
@@ -67,12 +75,7 @@ class VerdictTable {
   // Moves on every change; 0 is never a generation in force.
   uint32_t generation() const noexcept { return generation_; }
   // What a packet that it stops reads and writes of it.
-  void prefetch(uint32_t slot) const noexcept {
-    const StandingVerdict& e = entries_[slot];
-    __builtin_prefetch(&e.verdict.expire_ns);
-    __builtin_prefetch(&e.verdict.action);
-    __builtin_prefetch(&e.packets, 1);
-  }
+  void prefetch(uint32_t slot) const noexcept { __builtin_prefetch(&entries_[slot], 1); }
   StandingVerdict& at(uint32_t slot) noexcept { return entries_[slot]; }
   const StandingVerdict& at(uint32_t slot) const noexcept { return entries_[slot]; }
 
@@ -80,6 +83,7 @@ class VerdictTable {
   struct Shape {
     VerdictMatch mask{};  // which fields count: prefix bits as they are, else 0 or all ones
     uint32_t users = 0;
+    uint32_t spares = 0;  // of them, kSpare
   };
   static VerdictMatch shape_of(const VerdictMatch& m) noexcept;
   static VerdictMatch keyed(const VerdictMatch& shape, const VerdictSubject& s,
@@ -87,8 +91,11 @@ class VerdictTable {
   uint64_t hash(uint32_t shape, const VerdictMatch& key) const noexcept;
   uint32_t shape_slot(const VerdictMatch& shape) noexcept;
   uint32_t best(uint32_t a, uint32_t b) const noexcept;
-  uint32_t probe(uint32_t shape, const VerdictMatch& key, TimeNs now,
-                 uint32_t so_far) const noexcept;
+  // visit(slot), of all that match and have not expired. What is spared is so until it is taken out
+  // of the table: flows keep what they found until then.
+  template <class Visit>
+  void each_match(const VerdictSubject& s, TimeNs now, bool only_spares,
+                  Visit&& visit) const noexcept;
 
   uint32_t capacity_;
   uint64_t chain_mask_;
@@ -103,6 +110,7 @@ class VerdictTable {
   uint32_t size_ = 0;
   uint32_t shapes_used_ = 0;  // highest shape in use + 1
   uint32_t sweep_at_ = 0;
+  uint32_t spares_ = 0;  // kSpare among them
   uint32_t generation_ = 1;
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dataplane/base/hash.h"
+#include "dataplane/verdict/meter.h"
 #include "dataplane/verdict/verdict.h"
 #include "dataplane/verdict/verdict_table.h"
 
@@ -12,10 +13,6 @@ namespace weir {
 
 namespace {
 
-constexpr uint32_t kFlowMetersMax = 16'384;  // flows under a per-flow rate at a time
-constexpr uint32_t kSourceSets = 4'096;      // of kSourceWays sources under a rate each
-constexpr uint32_t kSourceWays = 4;
-constexpr uint32_t kRuleMeters = 4'096;      // rates of rules, by limit index
 constexpr uint32_t kHistoryPackets = 8'192;  // packets remembered to count what leaked
 constexpr uint32_t kExpiredPerStep = 32, kListedPerStep = 16;
 constexpr TimeNs kExpiryRoundNs = 100 * kNsPerMs;  // a flow's own verdict ends exactly all the same
@@ -37,6 +34,7 @@ VerdictSubject subject_of(const PacketView& p, const Headers& h) noexcept {
 Reason verdict_reason(Action a) noexcept {
   switch (a) {
     case Action::kDrop:
+    case Action::kKeep:
       return Reason::kVerdictDrop;
     case Action::kReject:
       return Reason::kVerdictReject;
@@ -81,63 +79,6 @@ Reason fail_reason(FailCause c) noexcept {
 
 }  // namespace
 
-// Meters of flows come from a pool; when it is empty a flow shares its rule's or verdict's meter,
-// which is stricter, never looser.
-struct Verdicts::Meters {
-  std::unique_ptr<TokenBucket[]> flow = std::make_unique<TokenBucket[]>(kFlowMetersMax);
-  std::unique_ptr<uint32_t[]> free = std::make_unique<uint32_t[]>(kFlowMetersMax);
-  uint32_t free_count = kFlowMetersMax;
-  std::unique_ptr<TokenBucket[]> rule = std::make_unique<TokenBucket[]>(kRuleMeters);
-  std::unique_ptr<uint64_t[]> rule_of = std::make_unique<uint64_t[]>(kRuleMeters);
-
-  struct Source {
-    IpAddress address{};
-    uint64_t owner = 0;  // verdict id and direction, or the rule's limit; 0: free
-    TokenBucket bucket;
-  };
-  std::unique_ptr<Source[]> source = std::make_unique<Source[]>(kSourceSets * kSourceWays);
-
-  // Null: no room. Who has had time to fill up again makes it: forgetting that one lets nothing
-  // more pass, so whoever invents addresses does not wash a limit away.
-  TokenBucket* of_source(uint64_t owner, const IpAddress& a, const RateLimit& limit,
-                         TimeNs now) noexcept {
-    uint64_t w[2];
-    std::memcpy(w, a.bytes.data(), sizeof w);
-    const uint64_t h = hash_mix(w[0] ^ owner ^ 0xa0761d6478bd642full, w[1] ^ 0xe7037ed1a0b428dbull);
-    Source* set = &source[h % kSourceSets * kSourceWays];
-    Source* room = nullptr;
-    for (uint32_t i = 0; i < kSourceWays; ++i) {
-      if (set[i].owner == owner && set[i].address == a) return &set[i].bucket;
-      if (room == nullptr && (set[i].owner == 0 || set[i].bucket.is_full(now))) room = &set[i];
-    }
-    if (room == nullptr) return nullptr;
-    *room = {a, owner, TokenBucket(limit, now)};
-    return &room->bucket;
-  }
-
-  Meters() {
-    for (uint32_t i = 0; i < kFlowMetersMax; ++i) free[i] = i;
-  }
-  TokenBucket* of_flow(FlowDrops& d, const RateLimit& limit, TimeNs now) noexcept {
-    if (d.rate_slot == kNoSlot) {
-      if (free_count == 0) return nullptr;
-      d.rate_slot = free[--free_count];
-      flow[d.rate_slot] = TokenBucket(limit, now);
-    }
-    return &flow[d.rate_slot];
-  }
-  TokenBucket& of_rule(uint64_t generation, uint32_t index, const RateLimit& limit,
-                       TimeNs now) noexcept {
-    const uint32_t at = index % kRuleMeters;
-    const uint64_t owner = generation << 32 | (uint64_t{index} + 1);
-    if (rule_of[at] != owner) {
-      rule_of[at] = owner;
-      rule[at] = TokenBucket(limit, now);
-    }
-    return rule[at];
-  }
-};
-
 // The last packets that were let through, to say how many of an attack got past before its verdict
 // stood. Overwritten round and round.
 struct Verdicts::History {
@@ -147,23 +88,17 @@ struct Verdicts::History {
   };
   Passed passed[kHistoryPackets] = {};
   uint64_t count = 0;
-  void add(TimeNs now, const Flow& f, uint32_t index) noexcept {
-    passed[count++ % kHistoryPackets] = {now, static_cast<uint32_t>(f.id), index};
-  }
 };
 
-Verdicts::Verdicts(uint32_t verdicts_max)
+Verdicts::Verdicts(uint32_t verdicts_max, Meters& meters)
     : table_(std::make_unique<VerdictTable>(verdicts_max)),
-      meters_(std::make_unique<Meters>()),
+      meters_(meters),
       history_(std::make_unique<History>()) {}
 
 Verdicts::~Verdicts() = default;
 
 uint64_t Verdicts::bytes_for(uint32_t verdicts_max) noexcept {
-  return VerdictTable::bytes_for(verdicts_max) + kHistoryPackets * sizeof(History::Passed) +
-         uint64_t{kSourceSets} * kSourceWays * (sizeof(TokenBucket) + sizeof(IpAddress) + 8) +
-         kFlowMetersMax * (sizeof(TokenBucket) + sizeof(uint32_t)) +
-         kRuleMeters * (sizeof(TokenBucket) + sizeof(uint64_t));
+  return VerdictTable::bytes_for(verdicts_max) + kHistoryPackets * sizeof(History::Passed);
 }
 
 uint32_t Verdicts::standing() const noexcept {
@@ -255,7 +190,7 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
   for (uint32_t due = entries_due(now); due != 0; --due) {
     const uint32_t slot = table_->next_active();
     if (slot == kNoVerdict) break;
-    if (table_->at(slot).verdict.expire_ns > now) continue;
+    if (table_->at(slot).expire_ns > now) continue;
     reports.report(make_report(table_->at(slot), ReportKind::kExpired, now));
     table_->remove(table_->at(slot).verdict.id);
     ++expired_;
@@ -284,25 +219,34 @@ uint32_t Verdicts::verdict_of(const Tracked& t, const FlowTable& flows,
   Flow& f = *t.flow;
   const bool known = f.verdict_generation == table_->generation();
   if (known && f.verdict_slot == kNoVerdict) return kNoVerdict;
-  if (!known || table_->at(f.verdict_slot).verdict.expire_ns <= packet.time_ns) {
+  if (!known || table_->at(f.verdict_slot).expire_ns <= packet.time_ns) {
     look_up(f, flows.cold(t.index), packet);
   }
   return f.verdict_slot;
 }
 
+Rows Verdicts::fetch(std::span<const Tracked> tracked) const noexcept {
+  const uint32_t generation = table_->generation();
+  Rows open = 0;
+  for (size_t i = 0; i < tracked.size(); ++i) {
+    const Flow* f = tracked[i].flow;
+    const bool none =
+        f != nullptr && f->verdict_generation == generation && f->verdict_slot == kNoVerdict;
+    open |= Rows{!none} << i;
+  }
+  for (const size_t i : each(open)) {
+    const Tracked& t = tracked[i];
+    if (t.flow == nullptr || t.flow->verdict_slot >= table_->capacity()) continue;
+    table_->prefetch(t.flow->verdict_slot);
+  }
+  return open;
+}
+
 Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
                      std::span<const Tracked> tracked, const FlowTable& flows,
-                     std::span<Decision> decisions) noexcept {
+                     std::span<Decision> decisions, Rows rows) noexcept {
   Rows found = 0;
-  if (table_->size() != 0) {  // what stands against a flow is far from it in memory
-    for (const Tracked& t : tracked) {
-      if (t.flow == nullptr || t.flow->verdict_slot >= table_->capacity()) continue;
-      table_->prefetch(t.flow->verdict_slot);
-      flows.prefetch_drops(t.index);
-    }
-  }
-  for (size_t i = 0; i < packets.size(); ++i) {
-    decisions[i] = Decision{};
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
     uint32_t slot = kNoVerdict;
     if (tracked[i].flow != nullptr) {
       slot = verdict_of(tracked[i], flows, packets[i]);
@@ -310,64 +254,104 @@ Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Header
       slot = table_->find(subject_of(packets[i], headers[i]), packets[i].time_ns);
     }
     if (slot == kNoVerdict) continue;
+    decisions[i] = Decision{};
     decisions[i].verdict_slot = slot;
     found |= row(i);
   }
   return found;
 }
 
+Rows Verdicts::drop(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                    FlowTable& flows, std::span<Decision> decisions, Rows rows) noexcept {
+  Rows dropped = 0;
+  for (const size_t i : each(rows)) {
+    const PacketView& p = packets[i];
+    const Tracked& t = tracked[i];
+    Decision& d = decisions[i];
+    if (d.verdict_slot != kNoVerdict) {
+      const Action a = table_->at(d.verdict_slot).action;
+      if (a != Action::kDrop && a != Action::kKeep) continue;
+      bool is_trusted = false;
+      d.reason = by_verdict(p, t, flows, d, is_trusted);
+    } else {
+      if ((t.flow->flags & kBlockedByRule) == 0) continue;
+      const FlowDrops& blocked = flows.drops(t.index);
+      if (blocked.rule_action != Action::kDrop) continue;
+      d.rule_sid = blocked.rule_sid;
+      d.reason = Reason::kRuleDrop;
+    }
+    d.would = d.reason;
+    count_drop(p, t, d, flows);
+    dropped |= row(i);
+  }
+  return dropped;
+}
+
+void Verdicts::count_drop(const PacketView& packet, const Tracked& t, const Decision& d,
+                          FlowTable& flows) noexcept {
+  FlowDrops& drops = flows.drops_to_write(t.index);
+  ++drops.packets;
+  drops.bytes += packet.wire_bytes;
+  if (d.verdict != 0) drops.verdict = d.verdict;
+}
+
 bool Verdicts::is_stopped(const Decision& d) const noexcept {
   if (d.verdict_slot == kNoVerdict) return false;
-  const Action a = table_->at(d.verdict_slot).verdict.action;
-  return a == Action::kDrop || a == Action::kReject;
+  const Action a = table_->at(d.verdict_slot).action;
+  return a == Action::kDrop || a == Action::kReject || a == Action::kKeep;
 }
 
 bool Verdicts::is_trusted(const Decision& d) const noexcept {
-  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).verdict.action == Action::kPass;
+  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).action == Action::kPass;
 }
 
-TokenBucket& Verdicts::meter_of(StandingVerdict& e, const Tracked& t, FlowTable& flows,
-                                TimeNs now) noexcept {
+bool Verdicts::is_spared(const Decision& d) const noexcept {
+  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).action == Action::kSpare;
+}
+
+bool Verdicts::is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& t,
+                         const FlowTable& flows) noexcept {
   const RateLimit& limit = e.verdict.limit;
-  TokenBucket* own = nullptr;
+  const MeterKey of_all = meters_.key(e.verdict.id);
+  MeterKey own = of_all;
   if (limit.per == RateLimit::Per::kFlow && t.flow != nullptr) {
-    own = meters_->of_flow(flows.drops_to_write(t.index), limit, now);
+    own = meters_.key(e.verdict.id, t.flow->id);
   } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
     const VerdictSubject s = subject_of(*t.flow, flows.cold(t.index));
     const bool forward = !e.verdict.match.either || matches_one_way(e.verdict.match, s);
     const bool sends = forward == (t.direction == 0);
-    const uint64_t owner = e.verdict.id | uint64_t{sends} << 62;
-    own = meters_->of_source(owner, forward ? s.src : s.dst, limit, now);
+    own = meters_.key(e.verdict.id | uint64_t{sends} << 62, forward ? s.src : s.dst);
   }
-  return own != nullptr ? *own : e.meter;
+  return meters_.pass(own, of_all, limit, packet.time_ns, packet.wire_bytes);
 }
 
-TokenBucket& Verdicts::meter_of(const RateLimit& limit, uint32_t index, const LoadedRules& rules,
-                                const Tracked& t, FlowTable& flows, TimeNs now) noexcept {
-  TokenBucket* own = nullptr;
-  if (limit.per == RateLimit::Per::kFlow && t.flow != nullptr) {
-    own = meters_->of_flow(flows.drops_to_write(t.index), limit, now);
-  } else if (limit.per == RateLimit::Per::kSource && t.flow != nullptr) {
+bool Verdicts::is_within(uint32_t limit, const LoadedRules& rules, const PacketView& packet,
+                         const Tracked& t) noexcept {
+  const RateLimit& rate = rules.limits()[limit];
+  const uint64_t owner = uint64_t{1} << 63 | rules.generation() << 32 | limit;
+  const MeterKey of_all = meters_.key(owner);
+  MeterKey own = of_all;
+  if (rate.per == RateLimit::Per::kFlow && t.flow != nullptr) {
+    own = meters_.key(owner, t.flow->id);
+  } else if (rate.per == RateLimit::Per::kSource && t.flow != nullptr) {
     const Endpoints e = endpoints_of(*t.flow);
-    const uint64_t owner = uint64_t{1} << 63 | rules.generation() << 32 | index;
-    own = meters_->of_source(owner, t.direction == 0 ? e.src : e.dst, limit, now);
+    own = meters_.key(owner, t.direction == 0 ? e.src : e.dst);
   }
-  return own != nullptr ? *own : meters_->of_rule(rules.generation(), index, limit, now);
+  return meters_.pass(own, of_all, rate, packet.time_ns, packet.wire_bytes);
 }
 
 Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTable& flows,
                             Decision& d, bool& is_trusted) noexcept {
   if (d.verdict_slot == kNoVerdict) return Reason::kNone;
   StandingVerdict& e = table_->at(d.verdict_slot);
-  if (e.verdict.action == Action::kPass) {
+  if (e.action == Action::kPass) {
     is_trusted = true;
     return Reason::kNone;
   }
-  if (e.verdict.action == Action::kRateLimit) {
-    TokenBucket& meter = meter_of(e, t, flows, packet.time_ns);
-    if (meter.pass(packet.time_ns, packet.wire_bytes)) return Reason::kNone;
+  if (e.action == Action::kRateLimit && is_within(e, packet, t, flows)) {
+    return Reason::kNone;
   }
-  const Reason reason = verdict_reason(e.verdict.action);
+  const Reason reason = verdict_reason(e.action);
   if (reason == Reason::kNone) return reason;
   if (e.packets++ == 0) {
     e.first_hit_ns = packet.time_ns;
@@ -375,7 +359,7 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTabl
   }
   e.bytes += packet.wire_bytes;
   e.last_hit_ns = packet.time_ns;
-  d.verdict = e.verdict.id;
+  d.verdict = e.id;
   return reason;
 }
 
@@ -392,7 +376,7 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
   const ImageRule& best = rules->rule(hits.rule[0]);
   if (best.action == Action::kPass) {
     if (f != nullptr && (best.flags & kRuleOfFlow) != 0) {
-      f->flags = static_cast<uint16_t>(f->flags & ~kWantsMatch);
+      f->flags &= ~kWantsMatch;
     }
     return Reason::kNone;
   }
@@ -401,14 +385,11 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
   for (unsigned n = 0; n < hits.count && reason == Reason::kNone; ++n) {
     const ImageRule& rule = rules->rule(hits.rule[n]);
     if (rule.action == Action::kRateLimit) {
-      const RateLimit& limit = rules->limits()[rule.limit];
-      TokenBucket& meter = meter_of(limit, rule.limit, *rules, t, flows, packet.time_ns);
-      if (!meter.pass(packet.time_ns, packet.wire_bytes)) reason = Reason::kRuleRateLimit;
+      if (!is_within(rule.limit, *rules, packet, t)) reason = Reason::kRuleRateLimit;
     } else {
       reason = rule_reason(rule.action);
       if (reason != Reason::kNone && f != nullptr && mode != Mode::kTap) {
-        f->flags =
-            static_cast<uint16_t>((f->flags | kBlockedByRule) & ~(kWantsClassify | kWantsMatch));
+        f->flags = (f->flags | kBlockedByRule) & ~(kWantsClassify | kWantsMatch);
         FlowDrops& drops = flows.drops_to_write(t.index);
         drops.rule_sid = rule.sid;
         drops.rule_action = rule.action;
@@ -441,11 +422,7 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
   d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
-  if (d.reason == Reason::kNone || f == nullptr) return;
-  FlowDrops& drops = flows.drops_to_write(t.index);
-  ++drops.packets;
-  drops.bytes += packet.wire_bytes;
-  if (d.verdict != 0) drops.verdict = d.verdict;
+  if (d.reason != Reason::kNone && f != nullptr) count_drop(packet, t, d, flows);
 }
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
@@ -465,14 +442,14 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Track
 void Verdicts::passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       Rows rows) noexcept {
   History& h = *history_;
+  uint64_t count = h.count;
   for (size_t i = 0; i < packets.size(); ++i) {
     const Tracked& t = tracked[i];
-    if (t.flow != nullptr && (rows & row(i)) != 0) h.add(packets[i].time_ns, *t.flow, t.index);
+    if (t.flow == nullptr || (rows >> i & 1) == 0) continue;
+    h.passed[count++ % kHistoryPackets] = {packets[i].time_ns, static_cast<uint32_t>(t.flow->id),
+                                           t.index};
   }
-}
-
-void Verdicts::finish(const FlowDrops& drops) noexcept {
-  if (drops.rate_slot != kNoSlot) meters_->free[meters_->free_count++] = drops.rate_slot;
+  h.count = count;
 }
 
 }  // namespace weir

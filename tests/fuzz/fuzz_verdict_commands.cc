@@ -10,6 +10,7 @@
 
 #include "dataplane/base/check.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/verdict/meter.h"
 #include "dataplane/verdict/verdict.h"
 #include "dataplane/verdict/verdict_table.h"
 #include "tests/support/frames.h"
@@ -57,13 +58,21 @@ struct Reference {
     std::erase_if(all, [id](const Verdict& v) { return v.id == id; });
   }
   static unsigned rank(const Verdict& v) {
-    static constexpr unsigned kOfAction[] = {4, 0, 3, 2, 1};  // pass alert drop reject ratelimit
+    // pass alert drop reject ratelimit keep spare
+    static constexpr unsigned kOfAction[] = {5, 0, 4, 3, 1, 2, 0};
+    if (v.action == Action::kSpare) return 0;
     return (v.origin == Origin::kOperator ? 8u : 0u) + kOfAction[static_cast<unsigned>(v.action)];
+  }
+  // Until it is swept, as flows keep what they found.
+  bool is_spared(const Verdict& v, const VerdictSubject& s) const {
+    return std::any_of(all.begin(), all.end(), [&](const Verdict& other) {
+      return other.action == Action::kSpare && other.spared_from == v.id && matches(other.match, s);
+    });
   }
   const Verdict* find(const VerdictSubject& s, TimeNs now) const {
     const Verdict* best = nullptr;
     for (const Verdict& v : all) {
-      if (v.expire_ns <= now || !matches(v.match, s)) continue;
+      if (v.expire_ns <= now || !matches(v.match, s) || is_spared(v, s)) continue;
       if (best == nullptr || rank(v) > rank(*best) || (rank(v) == rank(*best) && v.id > best->id)) {
         best = &v;
       }
@@ -96,7 +105,7 @@ class Machine : public VerdictReports {
         case 2: {
           Verdict v;  // any bytes whatever, as a control plane gone mad would send
           in_.raw(v);
-          if (static_cast<unsigned>(v.action) > 4) v.action = Action::kDrop;
+          if (static_cast<unsigned>(v.action) > 6) v.action = Action::kDrop;
           if (static_cast<unsigned>(v.origin) > 2) v.origin = Origin::kModel;
           if (static_cast<unsigned>(v.limit.per) > 2) v.limit.per = RateLimit::Per::kVerdict;
           auto* either = reinterpret_cast<uint8_t*>(&v.match.either);
@@ -126,7 +135,8 @@ class Machine : public VerdictReports {
     Verdict v;
     v.id = in_.byte() % 24;
     v.expire_ns = now_ + in_.byte();
-    v.action = static_cast<Action>(in_.byte() % 5);
+    v.action = static_cast<Action>(in_.byte() % 7);
+    if (v.action == Action::kSpare) v.spared_from = in_.byte() % 24;
     v.origin = static_cast<Origin>(in_.byte() % 3);
     v.limit.packets_per_second = in_.byte();
     v.limit.per = static_cast<RateLimit::Per>(in_.byte() % 3);
@@ -151,7 +161,8 @@ class Machine : public VerdictReports {
     verdicts_.apply(c, flows_, now_, *this);
     CHECK(reports_ == 1 && last_.verdict.id == v.id);
     const bool refused = last_.kind == ReportKind::kRefused;
-    const bool is_bad = is_all(v.match) || v.id == 0;
+    const bool is_bad =
+        is_all(v.match) || v.id == 0 || (v.action == Action::kSpare && v.spared_from == 0);
     CHECK(!is_bad || refused);
     if (is_bad) return;
     reference_.remove(v.id);
@@ -222,9 +233,11 @@ class Machine : public VerdictReports {
                      {&d, 1});
     const Verdict* best = reference_.find(s, now_);
     const Action action = best == nullptr ? Action::kPass : best->action;
-    if (action == Action::kDrop) CHECK(d.reason == Reason::kVerdictDrop);
+    if (action == Action::kDrop || action == Action::kKeep) CHECK(d.reason == Reason::kVerdictDrop);
     if (action == Action::kReject) CHECK(d.reason == Reason::kVerdictReject && d.answer);
-    if (action == Action::kPass || action == Action::kAlert) CHECK(d.reason == Reason::kNone);
+    if (action == Action::kPass || action == Action::kAlert || action == Action::kSpare) {
+      CHECK(d.reason == Reason::kNone);
+    }
     if (action == Action::kRateLimit) {
       CHECK(d.reason == Reason::kNone || d.reason == Reason::kVerdictRateLimit);
     }
@@ -242,7 +255,8 @@ class Machine : public VerdictReports {
                    0, 1};
   TrackStats stats_;
   EndedFlow ended_[4];
-  Verdicts verdicts_{kVerdictsMax};
+  Meters meters_{1};
+  Verdicts verdicts_{kVerdictsMax, meters_};
   Reference reference_;
   VerdictReport last_;
   unsigned reports_ = 0, listed_ = 0;

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "dataplane/pipeline/pipeline.h"
+#include "dataplane/verdict/meter.h"
 #include "rules/compile/compile.h"
 #include "tests/support/frames.h"
 
@@ -68,7 +69,7 @@ class WorkerTest : public ::testing::Test {
       worker.reset();  // it reads the rules that go
       delete rules.replace(loaded->release());
     }
-    auto made = Worker::create(0, *segment, {{0, &wire}}, rules, 1);
+    auto made = Worker::create(0, *segment, {{0, &wire}}, rules, meters, 1);
     ASSERT_TRUE(made);
     worker = std::move(*made);
   }
@@ -115,6 +116,7 @@ class WorkerTest : public ::testing::Test {
   std::optional<Segment> segment;
   MemoryWire wire;
   Published<LoadedRules> rules;
+  Meters meters{1};
   std::unique_ptr<Worker> worker;
   std::vector<Frame> probes, resets;
   TimeNs now = kNsPerSecond;

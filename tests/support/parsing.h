@@ -52,6 +52,11 @@ class Conversation final : public EvidenceSink {
       said_[direction] += now.size();
     }
   }
+  // That side sends no more: a FIN.
+  void end(uint8_t direction) {
+    const Tracked t{.flow = &flows_.flow(index_), .index = index_, .direction = direction};
+    parsers_.stream({.at = said_[direction], .end = true}, 0, t, flows_);
+  }
   void finish() { parsers_.finish(flows_.flow(index_), 0); }
   bool wanted() const { return (flows_.flow(index_).flags & kWantsParse) != 0; }
   std::string_view protocol() const {

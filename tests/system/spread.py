@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Two workers on one wire: every flow is whole at one of them, both work, fragments pass, a block holds at both."""
+"""Two workers on one wire: every flow is whole at one of them, both work, fragments pass, a block and a
+rate hold at both."""
+import time
+
 from case import check, wire
 from lab import ATTACKER4, CLIENT4, SERVER4, wait_for
 
@@ -40,6 +43,15 @@ def main():
         wait_for(lambda: any(a['state'] == 'standing' for a in weir.actions()), 5, 'the block to stand')
         lost = lab.run('attacker', ['ping', '-q', '-c', '3', '-i', '0.2', '-W', '1', SERVER4], timeout=10)
         check('100% packet loss' in lost.stdout, 'a blocked device does not get through')
+        weir.json('limit', '10.77.0.0/24', '--rate', '100pps', '--for', '1h')
+        wait_for(lambda: sum(a['state'] == 'standing' for a in weir.actions()) == 2, 5, 'the limit to stand')
+        flood = ' & '.join(f'ping -q -n -I 10.77.0.{n} -c 100 -i 0.02 -W 1 {SERVER4}' for n in HOSTS[:20])
+        sent, begin = weir.status()['total']['sent'], time.monotonic()
+        lab.run('client', ['sh', '-c', f'{flood}; wait'], timeout=30)
+        sent, seconds = weir.status()['total']['sent'] - sent, time.monotonic() - begin
+        check(60 * seconds <= sent <= 130 * seconds + 20,
+              f'a rate is one for both workers: 100 pps let {sent} of over 2,000 packets go in {seconds:.1f} s')
+        weir.ask('undo', max(a['id'] for a in weir.actions()))
         fine = lab.run('client', ['ping', '-q', '-c', '3', '-i', '0.2', SERVER4], timeout=10)
         check(' 0% packet loss' in fine.stdout, f'{CLIENT4} does')
 

@@ -3,6 +3,7 @@
 """What the operator asks for happens at once, to new and to established flows, and to nothing else; it ends by itself
 or by undo."""
 import re
+import subprocess
 import time
 
 from case import check, wire
@@ -37,6 +38,22 @@ def block_and_undo(lab, weir):
     action = order(weir, 'block', '10.77.0.64/29', '--for', '1h')
     check(pings(lab, 'attacker') == 0 and pings(lab, 'client') == 20, 'a prefix is blocked as a whole, and only that')
     weir.ask('undo', action)
+
+
+def kept_to_known(lab, weir):
+    """Pages and pings the attacker has had before; ssh it has not."""
+    def port_22():
+        words = ['curl', '-s', '--max-time', '1.5', f'telnet://{SERVER4}:22']
+        return 'SSH' in lab.run('attacker', words, stdin=subprocess.DEVNULL).stdout
+    action = order(weir, 'keep', ATTACKER4, '--for', '1h')
+    check(reaches(lab, 'attacker', 5) and pings(lab, 'attacker') == 20, 'kept to what it always did, that goes on')
+    check(not port_22(), 'and what it never did does not')
+    check(any(d['address'] == ATTACKER4 and d['standing'] == 'kept' for d in weir.json('devices')),
+          'its standing says so')
+    weir.ask('undo', action)
+    check(port_22(), 'undo opens it again')
+    refused = weir.ask('keep', '10.77.0.99')
+    check(refused.returncode == 1 and 'nothing is known' in refused.stderr, f'weir keep: {refused.stderr.strip()}')
 
 
 def established(lab, weir):
@@ -114,6 +131,7 @@ def spared(lab, weir):
 
 with wire(attacker=True, big_file_megabytes=50, respond={'never_touch': [CLIENT4]}) as (lab_, weir_):
     block_and_undo(lab_, weir_)
+    kept_to_known(lab_, weir_)
     established(lab_, weir_)
     expiry_and_limit(lab_, weir_)
     by_mac(lab_, weir_)

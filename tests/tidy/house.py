@@ -31,6 +31,7 @@ OPEN_FOLDERS = BOTH_PLANES
 # Public beside the header that has its folder's name (ARCHITECTURE.md says why).
 MORE_PUBLIC = [
     'dataplane/flow/defragment.h', 'dataplane/flow/reassemble.h', 'dataplane/flow/stream_bytes.h',
+    'dataplane/verdict/meter.h',
     'dataplane/io/capture.h', 'dataplane/io/dpdk.h', 'dataplane/io/interface.h',
     'control/operate/config.h', 'control/operate/control_plane.h',
 ]

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+#include <tuple>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -26,6 +29,49 @@ TEST(Decode, TcpOverIpv4WithoutEthernetPadding) {
   EXPECT_EQ(h.tcp_flags, kTcpSyn | kTcpAck);
   EXPECT_EQ(h.anomaly, Anomaly::kNone);
   EXPECT_EQ(checksum_anomaly(f.view(), h), Anomaly::kNone);
+}
+
+// The short way that most frames take reads what the long one does: the same bytes behind a tag.
+TEST(Decode, PlainTcpIsReadLikeAllElse) {
+  std::mt19937 random(1);
+  const auto kinds = {Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(5, 80, kTcpAck, "abc"),
+                      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(5, 80, kTcpSyn)};
+  for (int n = 0; n < 20'000; ++n) {
+    for (const Frame& f : kinds) {
+      const PacketView v = f.view();
+      std::vector<uint8_t> bytes(v.data, v.data + v.bytes);
+      for (uint32_t changes = random() % 4; changes != 0; --changes) {
+        static constexpr uint8_t kOdd[] = {14, 16, 17, 20, 21, 22, 23, 34, 46, 47};
+        bytes[kOdd[random() % std::size(kOdd)]] = static_cast<uint8_t>(random());
+      }
+      bytes.resize(std::min<size_t>(bytes.size(), 14 + random() % 60) + random() % 8);
+      std::vector<uint8_t> tagged(bytes);
+      const uint8_t tag[] = {0x81, 0, 0, 0};
+      tagged.insert(tagged.begin() + 12, std::begin(tag), std::end(tag));
+      const bool cut = random() % 4 == 0;
+      const auto read = [&](const std::vector<uint8_t>& frame) {
+        const auto size = static_cast<uint32_t>(frame.size());
+        Headers h;
+        decode_packet({.data = frame.data(), .bytes = size, .wire_bytes = size + (cut ? 9 : 0)},
+                      LinkType::kEthernet, h);
+        return h;
+      };
+      const Headers shorter = read(bytes), longer = read(tagged);
+      const auto same = [](uint16_t a, uint16_t b) { return a == b || a + 4 == b; };
+      ASSERT_EQ(shorter.flags, longer.flags);
+      ASSERT_EQ(shorter.anomaly, longer.anomaly);
+      ASSERT_TRUE(shorter.src == longer.src && shorter.dst == longer.dst);
+      ASSERT_EQ(std::tie(shorter.src_port, shorter.dst_port, shorter.tcp_seq, shorter.tcp_ack,
+                         shorter.tcp_flags, shorter.ttl, shorter.proto, shorter.ip_version,
+                         shorter.l3_bytes, shorter.payload_bytes, shorter.fragment_offset),
+                std::tie(longer.src_port, longer.dst_port, longer.tcp_seq, longer.tcp_ack,
+                         longer.tcp_flags, longer.ttl, longer.proto, longer.ip_version,
+                         longer.l3_bytes, longer.payload_bytes, longer.fragment_offset));
+      ASSERT_TRUE(same(shorter.l3_offset, longer.l3_offset));
+      ASSERT_TRUE(same(shorter.l4_offset, longer.l4_offset));
+      ASSERT_TRUE(same(shorter.payload_offset, longer.payload_offset));
+    }
+  }
 }
 
 TEST(Decode, EmptyUdpHasNoPayloadEvenWithPadding) {

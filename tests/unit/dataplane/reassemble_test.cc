@@ -412,6 +412,59 @@ TEST(Reassemble, MemoryIsBoundedAndGoesToWhoNeedsIt) {
   EXPECT_EQ(r.bytes_held(), 0u);
 }
 
+// Data with a SYN: told of its packet at once, and again as what the connection opened with as soon
+// as one of its ends goes on with it.
+TEST(Reassemble, WhatCameWithASynIsToldAgainWhenTheConnectionGoesOn) {
+  const auto opening = [](const Conversation& c) {
+    return std::string(c.out.opening.begin(), c.out.opening.end());
+  };
+  const std::string hello(1400, 'h');
+  Reassembler r(kSmall, 8);
+  for (unsigned how = 0; how < 5; ++how) {
+    Conversation c(r, how);
+    c.add(0, kIsn, hello, kTcpSyn);
+    EXPECT_EQ(c.told(), hello);
+    EXPECT_EQ(opening(c), "");
+    c.add(0, kIsn, hello, kTcpSyn);
+    EXPECT_EQ(c.told() + opening(c), "") << "sent again";
+    const bool taken = how != 1;
+    if (how < 3) c.add(1, 500, "", kTcpSyn | kTcpAck, kIsn + 1 + (taken ? 1400 : 0));
+    if (how == 3) c.add(1, 500, "answer", kTcpSyn | kTcpAck, kIsn + 1);
+    if (how == 0 || how == 2 || how == 3) {
+      EXPECT_EQ(opening(c), hello) << how;
+      EXPECT_EQ(c.out.opening_direction, 0);
+      EXPECT_EQ(c.told(), how == 3 ? "answer" : "");
+    } else {
+      EXPECT_EQ(opening(c), "") << how << ": nobody has taken it yet";
+      c.add(0, kIsn + 1, hello + "more", kTcpAck, 501);
+      EXPECT_EQ(opening(c), hello);
+      EXPECT_EQ(c.told(), "more");
+    }
+    c.add(0, kIsn + 1401, "more", kTcpAck, 501);
+    EXPECT_EQ(opening(c), "") << "once";
+    c.add(0, kIsn, hello, kTcpSyn);
+    c.add(0, kIsn + 1405, "!", kTcpAck, 501);
+    EXPECT_EQ(opening(c), "") << "a late copy of the SYN changes nothing";
+  }
+}
+
+// Anyone can send a SYN: what came with those that nobody answers gives way first.
+TEST(Reassemble, AFloodOfSynsWithDataTakesNoMemoryFromOthers) {
+  constexpr uint32_t kFlood = 2000;
+  Reassembler r({.megabytes = 1, .direction_kilobytes = 128}, kFlood + 1);
+  Conversation honest(r, kFlood);
+  std::vector<std::unique_ptr<Conversation>> all;
+  for (uint32_t i = 0; i < kFlood; ++i) {
+    all.push_back(std::make_unique<Conversation>(r, i));
+    ASSERT_EQ(all.back()->add(0, 99, "abc", kTcpSyn), SegmentFate::kTaken) << i;
+  }
+  honest.add(0, 99, "", kTcpSyn);
+  EXPECT_EQ(honest.add(0, 100, "abc"), SegmentFate::kTaken);
+  EXPECT_EQ(all.front()->add(0, 103, "def"), SegmentFate::kTaken);
+  EXPECT_TRUE(all.front()->out.opening.empty()) << "given up";
+  EXPECT_EQ(all.front()->told(), "def");
+}
+
 TEST(Reassemble, WhatIsForgottenBeginsAnew) {
   Reassembler r(kSmall, 1);
   Conversation c(r);

@@ -28,6 +28,50 @@ TEST_F(WorkerTest, AContentIsFoundAcrossSegmentsAndToldOnce) {
   EXPECT_EQ(hits(), 0);
 }
 
+// RFC 7413: the request comes with the SYN, the answer with the SYN that accepts it.
+TEST_F(WorkerTest, ARequestWithTheSynIsReadOnceTheConnectionGoesOn) {
+  start(Mode::kEnforce);
+  const std::string get = "GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
+  const Frame syn = Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpSyn, get, 1);
+  const Frame answer =
+      Frame()
+          .ethernet()
+          .ipv4("10.0.0.2", "10.0.0.1")
+          .tcp(80, 1000, kTcpSyn | kTcpAck, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 9,
+               2 + static_cast<uint32_t>(get.size()));
+  const auto evidence = [&] {
+    const auto types = events();
+    return std::count(types.begin(), types.end(), RecordType::kEvidence);
+  };
+  const auto parsed = [&] {
+    worker->publish_stats();
+    return segment->worker(0).stats.parse_flows.get();
+  };
+  send(syn);
+  send(syn);
+  EXPECT_EQ(parsed(), 0u) << "a SYN alone takes no parser's state";
+  send(answer, Side::kB);
+  EXPECT_EQ(parsed(), 1u);
+  EXPECT_EQ(evidence(), 1);
+  EXPECT_EQ(wire.sent[0] + wire.sent[1], 3u);
+}
+
+// What a receiver may deliver at once is judged at once.
+TEST_F(WorkerTest, AContentInASynIsDroppedAtOnceAndToldOnce) {
+  start(Mode::kEnforce, "alert tcp any any -> any 80 (content:\"evil\"; sid:1;)\n");
+  const Frame syn =
+      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpSyn, "an evil thing", 1);
+  const auto hits = [&] {
+    const auto types = events();
+    return std::count(types.begin(), types.end(), RecordType::kRuleHit);
+  };
+  send(syn);
+  EXPECT_EQ(hits(), 1);
+  const Frame more = piece(" more", 15);
+  send(more);
+  EXPECT_EQ(hits(), 0);
+}
+
 TEST_F(WorkerTest, TheSegmentThatEndsASplitContentIsDropped) {
   start(Mode::kEnforce, kDropEvil);
   const Frame one = piece("GET /e", 2), two = piece("vil", 8);

@@ -136,6 +136,65 @@ TEST_F(WorkerTest, ProbesOfAFailingSourceWaitForTheVerdict) {
   EXPECT_EQ(wire.sent[0], 9u);
 }
 
+// A verdict stops a flow in the middle of a message: what parsers and reassembly kept of it goes,
+// what is dropped is counted, and when the verdict ends the flow goes on.
+TEST_F(WorkerTest, ABlockedFlowKeepsNothing) {
+  start(Mode::kEnforce);
+  const auto held = [&] {
+    worker->publish_stats();
+    return segment->worker(0).stats.streams_held.get();
+  };
+  const auto tell = [&](CommandKind kind) {
+    VerdictCommand c{.kind = kind};
+    c.verdict.id = 7;
+    c.verdict.expire_ns = INT64_MAX;
+    c.verdict.match.src = {*parse_ip_address("10.0.0.1"), 128};
+    ASSERT_TRUE(segment->worker(0).mailbox.push(c));
+    worker->poll(now);
+  };
+  const Frame half = Frame()
+                         .ethernet()
+                         .ipv4("10.0.0.1", "10.0.0.2")
+                         .tcp(1000, 80, kTcpAck, "GET /a HTTP/1.1\r\nHo", 2, 10),
+              more = Frame()
+                         .ethernet()
+                         .ipv4("10.0.0.1", "10.0.0.2")
+                         .tcp(1000, 80, kTcpAck, "st: b\r\n", 21, 10);
+  send(kSyn);
+  send(kSynAck, Side::kB);
+  send(half);
+  EXPECT_EQ(held(), 1u);
+  tell(CommandKind::kInstall);
+  for (int i = 0; i < 3; ++i) send(more);
+  EXPECT_EQ(dropped(Reason::kVerdictDrop), 3u);
+  EXPECT_EQ(held(), 0u);
+  tell(CommandKind::kRemove);
+  send(more);
+  EXPECT_EQ(wire.sent[0], 3u);
+  uint64_t told = 0;
+  events();
+  while (!worker->finish(now, 64)) {
+  }
+  segment->event_ring(0).pop(1000, [&](const uint8_t* bytes, uint32_t) {
+    const auto& end = *reinterpret_cast<const FlowEnd*>(bytes);
+    if (end.header.type == RecordType::kFlowEnd) told = end.counters.dropped_packets;
+  });
+  EXPECT_EQ(told, 3u);
+}
+
+// Of a rule: as soon as no parser wants to know more.
+TEST_F(WorkerTest, AFlowThatARuleBlocksKeepsNothingThatNobodyReads) {
+  start(Mode::kEnforce, kDropEvil);
+  const Frame unknown = piece("\xaa\xaa\xaa\xaa evil", 2);
+  send(kSyn);
+  send(kSynAck, Side::kB);
+  for (int i = 0; i < 4; ++i) send(unknown);
+  worker->publish_stats();
+  EXPECT_EQ(segment->worker(0).stats.streams_held.get(), 0u);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 4u);
+  EXPECT_EQ(wire.sent[0], 1u);
+}
+
 TEST_F(WorkerTest, WhatWaitsGoesByItselfWhenNoVerdictComes) {
   start_scan();
   for (int i = 5; i < 20; ++i) wire.in[0].push_back(&probes[i]);

@@ -39,7 +39,9 @@ struct RespondTest : testing::Test {
   }
   void in_force(const ActionRecord& a) {
     now += 50 * kNsPerUs;
-    responder->heard({.verdict = a.verdict, .phase = VerdictPhase::kInForce, .time_ns = now,
+    responder->heard({.verdict = a.verdict,
+                      .phase = VerdictPhase::kInForce,
+                      .time_ns = now,
                       .installed_ns = now});
     now += kNsPerSecond;
   }
@@ -49,7 +51,7 @@ struct RespondTest : testing::Test {
   }
   bool stops(const ActionRecord& a, const Endpoints& e) {
     for (const Companion& c : a.companions) {
-      if (c.action == Action::kPass && covers(c.match, e)) return false;
+      if (c.action == Action::kSpare && covers(c.match, e)) return false;
     }
     return covers(a.match, e);
   }
@@ -116,9 +118,50 @@ TEST_F(RespondTest, WhatWasGoodBeforeGoesOn) {
   EXPECT_TRUE(stops(*a, ends(me, host(2, 5), kTcp, 8080)));
   const auto orders = responder->take_orders();
   ASSERT_EQ(orders.size(), 3u);
-  EXPECT_EQ(orders[0].verdict.action, Action::kPass) << "what goes on is said first";
+  EXPECT_EQ(orders[0].verdict.action, Action::kSpare) << "what goes on is said first";
+  EXPECT_EQ(orders[0].verdict.spared_from, a->verdict);
   EXPECT_EQ(orders[2].verdict.id, a->verdict);
   EXPECT_EQ(orders[0].verdict.expire_ns, orders[2].verdict.expire_ns);
+}
+
+TEST_F(RespondTest, KeepsADeviceToWhatItHasAlwaysDone) {
+  EXPECT_FALSE(responder->order({.action = Action::kKeep, .target = {me, 128}}, now))
+      << "nothing is known of it";
+  used(5, 443);
+  learner->reported(
+      flow_update(++flow, ends(host(2, 7), me, kTcp, 22), UpdateCause::kEstablished, now, now));
+  now += kHour;
+  EXPECT_FALSE(responder->order({.action = Action::kKeep, .target = net("10.1.0.0/24")}, now));
+  EXPECT_FALSE(responder->order({.action = Action::kKeep, .target = {me, 128}, .port = 22}, now));
+  const auto kept = responder->order({.action = Action::kKeep, .target = {me, 128}}, now);
+  ASSERT_TRUE(kept) << kept.error().text();
+  const ActionRecord a = **kept;
+  EXPECT_FALSE(stops(a, ends(me, host(2, 5), kTcp, 443)));
+  EXPECT_FALSE(stops(a, ends(host(2, 7), me, kTcp, 22)));
+  EXPECT_FALSE(stops(a, ends(me, host(2, 254), kUdp, 67))) << "its address";
+  EXPECT_TRUE(stops(a, ends(me, host(2, 5), kTcp, 80)));
+  EXPECT_TRUE(stops(a, ends(me, host(2, 7), kTcp, 22))) << "it is asked there, it does not ask";
+  EXPECT_TRUE(stops(a, ends(host(2, 8), me, kTcp, 22)));
+  EXPECT_EQ(responder->standing_of(me), Standing::kKept);
+  const auto orders = responder->take_orders();
+  ASSERT_EQ(orders.size(), a.companions.size() + 1);
+  EXPECT_EQ(orders.back().verdict.action, Action::kKeep) << "last: nothing of its life is cut off";
+
+  // A control plane that lost its records takes it up as one action from the workers' verdicts.
+  make({});
+  for (size_t i = orders.size(); i-- != 0;) {
+    EXPECT_TRUE(responder->adopt(orders[(i + 1) % orders.size()].verdict, now));
+  }
+  EXPECT_EQ(responder->standing(), 1u);
+  const ActionRecord* again = responder->find(1);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->companions.size(), a.companions.size());
+
+  // Where a part of it finds no room, all of it goes.
+  responder->heard(
+      {.verdict = again->companions[0].verdict, .phase = VerdictPhase::kRefused, .time_ns = now});
+  EXPECT_EQ(again->state, ActionState::kRefused);
+  EXPECT_EQ(responder->take_orders().size(), a.companions.size() + 1);
 }
 
 TEST_F(RespondTest, GoesOneRungUpForWhatItDidNotStop) {
@@ -194,8 +237,8 @@ TEST_F(RespondTest, NeverTouchesWhatItMustNot) {
 
 TEST_F(RespondTest, GatewaysAndResolversLoseOnlyWhatIsNarrow) {
   for (uint32_t i = 0; i < 3; ++i) {
-    inventory.answered(flow_update(1, ends(host(1, 20 + i), me, kUdp, 53),
-                                   UpdateCause::kEstablished, now, now));
+    inventory.answered(
+        flow_update(1, ends(host(1, 20 + i), me, kUdp, 53), UpdateCause::kEstablished, now, now));
   }
   ASSERT_TRUE(inventory.find(me)->roles & kRoleResolver);
   EXPECT_EQ(scan(ScanShape::kPorts, 5, 80)->rung, 1);
@@ -284,14 +327,14 @@ TEST_F(RespondTest, OperatorOrders) {
 }
 
 TEST_F(RespondTest, WhoIsAllowedIsLeftAlone) {
-  const auto allow = responder->order(
-      {.action = Action::kPass, .target = {me, 128}, .duration_ns = kHour}, now);
+  const auto allow =
+      responder->order({.action = Action::kPass, .target = {me, 128}, .duration_ns = kHour}, now);
   ASSERT_TRUE(allow);
   EXPECT_EQ(responder->standing_of(me), Standing::kAllowed);
   EXPECT_EQ(scan(ScanShape::kPorts, 5, 80)->state, ActionState::kRefused);
   for (uint16_t i = 1; i < 50; ++i) {
-    learner->reported(flow_update(i, ends(me, host(2, 5), kTcp, i), UpdateCause::kRefused, now,
-                                  now));
+    learner->reported(
+        flow_update(i, ends(me, host(2, 5), kTcp, i), UpdateCause::kRefused, now, now));
   }
   EXPECT_FALSE(learner->has_scores());
   ASSERT_TRUE(responder->undo((*allow)->id, now));
@@ -342,7 +385,7 @@ TEST_F(RespondTest, ARestartKnowsWhatRanWhatWasUndoneAndHowOften) {
   EXPECT_EQ(responder->standing(), 1u);
   const auto standing = responder->standing_verdicts(now);
   ASSERT_EQ(standing.size(), 2u);
-  EXPECT_EQ(standing[0].action, Action::kPass);
+  EXPECT_EQ(standing[0].action, Action::kSpare);
   EXPECT_EQ(standing[1].id, stored[0].verdict);
   EXPECT_EQ(responder->find(stored[0].id)->state, ActionState::kPending);
   scan(ScanShape::kPorts, 5, 81);

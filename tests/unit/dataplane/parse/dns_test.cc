@@ -6,6 +6,7 @@
 namespace weir {
 namespace {
 
+using std::literals::operator""s;
 using std::literals::operator""sv;
 
 // example.com A?, and its answer by a compressed name.
@@ -48,6 +49,28 @@ TEST(Dns, TcpSaysTheSameHoweverItIsCut) {
     EXPECT_EQ(cut.events(), whole.events()) << piece;
   }
   EXPECT_EQ(whole.events().size(), 3u);
+}
+
+TEST(Dns, OfAWholeZoneItSaysHowManyRecordsThereAre) {
+  std::string zone =
+      "\x12\x34\x84\x00\x00\x01\x01\x90\x00\x00\x00\x00\x07"
+      "example\x03"
+      "com\x00\x00\xfc\x00\x01"s;
+  constexpr int kRecords = 0x190;
+  for (int i = 0; i < kRecords; ++i) {
+    zone += "\x04"s + std::to_string(1000 + i) +
+            "\xc0\x0c\x00\x01\x00\x01\x00\x00\x0e\x10\x00\x04\x0a\x00\x00\x01"s;
+  }
+  Conversation c(Conversation::Over::kTcp, 4000, 53);
+  c.server(framed(zone));
+  ASSERT_EQ(c.events("dns").size(), 1U);
+  const auto e = c.events("dns")[0];
+  EXPECT_EQ(e["queries"][0]["rrtype"], "AXFR");
+  EXPECT_EQ(e["answer_count"], kRecords);
+  EXPECT_GT(e["answers"].size(), 70U);
+  EXPECT_FALSE(e.contains("grouped"));
+  c.client(framed(kAnswer));
+  EXPECT_FALSE(c.events("dns")[1].contains("answer_count"));
 }
 
 TEST(Dns, ALoopOfPointersEnds) {

@@ -17,5 +17,17 @@ TEST(Parsers, WhatNobodyKnowsIsLetGo) {
   EXPECT_TRUE(c.events().empty());
 }
 
+TEST(Parsers, WhatWaitsIsToldWhenBothSidesHaveEnded) {
+  Conversation c;
+  c.client("GET /never-answered HTTP/1.1\r\nHost: a\r\n\r\n"sv);
+  c.end(0);
+  EXPECT_TRUE(c.wanted());
+  EXPECT_TRUE(c.events().empty());
+  c.end(1);
+  EXPECT_FALSE(c.wanted());
+  ASSERT_EQ(c.events("http").size(), 1U);
+  EXPECT_EQ(c.events("http")[0]["url"], "/never-answered");
+}
+
 }  // namespace
 }  // namespace weir

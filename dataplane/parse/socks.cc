@@ -104,15 +104,15 @@ Probe probe5(Bytes b) noexcept {
   const uint8_t methods = b[1];
   if (methods == 0 || methods > kMethodsMax) return kNotMine;
   const Bytes offered = b.subspan(2, std::min<size_t>(methods, b.size() - 2));
-  bool password = false;
+  bool talks = false;
   for (const uint8_t m : offered) {
     if (m > 9 && m < 0x80) return kNotMine;
-    password = password || m == kPassword;
+    talks = talks || m == kPassword || m == kGssapi;  // its own messages begin with 1
   }
   if (offered.size() < methods) return kPerhaps;
   const Bytes next = b.subspan(2u + methods);
-  if (next.empty()) return methods == 1 ? kPerhaps : kMineFromClient;  // one: DCE/RPC begins so too
-  if (next[0] == 1) return password ? kMineFromClient : kNotMine;
+  if (next.empty()) return kPerhaps;  // others begin so too
+  if (next[0] == 1) return talks ? kMineFromClient : kNotMine;
   if (next[0] != 5) return kNotMine;
   if (next.size() < 3) return kPerhaps;
   return next[1] >= kConnect && next[1] <= kAssociate && next[2] == 0 ? kMineFromClient : kNotMine;

@@ -3,7 +3,8 @@
 // to, who says to ask, which methods were offered and taken, the answer. Logins: user name and
 // password of version 5 (RFC 1929) with outcome; the user of version 4 proves nothing. What
 // follows a CONNECT that was granted is read as what it is. Blind: after GSSAPI; BIND and UDP
-// ASSOCIATE are told, what they open is not joined to them.
+// ASSOCIATE are told, what they open is not joined to them; a client that is refused before it asks
+// for anything is not told, its greeting says too little.
 #pragma once
 
 #include "dataplane/parse/parser.h"

@@ -308,14 +308,14 @@ LOGS = {
 
 # (test, log, field) or (test, log, field, number of the line) -> who is right, and why. Told, not scored.
 DIFFERENCES = {
-    ('krb.kinit', 'kerberos', 'cipher', 83): 'both are right: Zeek puts the cipher of the reply beside the realm of the '
-                                             'request; our reply has its own, WELLKNOWN:ANONYMOUS (RFC 8062)',
+    ('krb.kinit', 'kerberos', 'cipher', 83): 'both are right: Zeek puts the cipher of the reply beside the realm of '
+                                             'the request; our reply has its own, WELLKNOWN:ANONYMOUS (RFC 8062)',
     ('krb.kinit', 'kerberos', 'cipher', 84): 'as 83',
     ('ldap.aduser1', 'ldap_search', 'filter'): 'Zeek nests an operator of three terms in pairs',
     ('ldap.sasl-signed-clear-2', 'ldap_search', 'filter', 3): 'Zeek nests an operator of six terms in pairs',
     ('ldap.who-am-i', 'ldap', 'argument'): 'a password that Zeek replaces and we do not tell',
-    ('ldap.gap', 'ldap', 'result'): 'a convention: its directions are in VLANs 80 and 81, which are two flows to us, as '
-                                    'they are to Suricata by default',
-    ('rdp.rdp-proprietary-encryption', 'rdp', 'cert_count', 1): 'a convention: the server refused and sent none, which '
-                                                                'Zeek counts as 0 and we leave out',
+    ('ldap.gap', 'ldap', 'result'): 'a convention: its directions are in VLANs 80 and 81, which are two flows to us, '
+                                    'as they are to Suricata by default',
+    ('rdp.rdp-proprietary-encryption', 'rdp', 'cert_count', 1): 'a convention: the server refused and sent none, '
+                                                                'which Zeek counts as 0 and we leave out',
 }

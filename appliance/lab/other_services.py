@@ -71,8 +71,8 @@ def start_vnc(lab, password):
                                check=True).stdout
     (folder / 'password').write_bytes(scrambled)
     lab.start('server', ['/usr/bin/Xtigervnc', ':75', '-rfbport', '5975', '-geometry', '640x480',
-                         '-desktop', 'lab desk', '-SecurityTypes', 'VncAuth', '-PasswordFile', folder / 'password', '-nolisten', 'unix',
-                         '-AlwaysShared'], name='vnc', env={**os.environ, 'HOME': str(folder)})
+                         '-desktop', 'lab desk', '-SecurityTypes', 'VncAuth', '-PasswordFile', folder / 'password',
+                         '-nolisten', 'unix', '-AlwaysShared'], name='vnc', env={**os.environ, 'HOME': str(folder)})
     listens(lab, 'Xtigervnc', 5975)
 
 
@@ -227,10 +227,11 @@ def start_postgres(lab, accounts):
 def start_mariadb(lab, accounts):
     """One database, shop, with a table of goods."""
     folder = folder_of(lab, 'mariadb')
-    sql = 'CREATE DATABASE shop; CREATE TABLE shop.goods (name text, price int);' + ''.join(
-        f"CREATE USER '{account}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON shop.* TO '{account}'@'%';"
-        for account, password in accounts.items())
-    (folder / 'init.sql').write_text(sql.replace('; ', ';\n').replace(';G', ';\nG').replace(';C', ';\nC') + '\n')
+    statements = ['CREATE DATABASE shop', 'CREATE TABLE shop.goods (name text, price int)']
+    for account, password in accounts.items():
+        statements += [f"CREATE USER '{account}'@'%' IDENTIFIED BY '{password}'",
+                       f"GRANT ALL ON shop.* TO '{account}'@'%'"]
+    (folder / 'init.sql').write_text(''.join(f'{one};\n' for one in statements))
     common = ['--no-defaults', f'--datadir={folder}/data', '--user=root', f'--socket={folder}/socket',
               f'--pid-file={folder}/pid']
     made('mariadb-install-db', ['mariadb-install-db', *common[:3], '--auth-root-authentication-method=normal',

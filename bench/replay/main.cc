@@ -74,6 +74,7 @@ int run(int argc, char** argv) {
   app.add_option("--match-bytes", t.match_bytes, "payload per direction that rules see; 0: all");
   app.add_flag("!--no-checksums", t.verify_checksums, "match whatever the checksums say");
   app.add_flag("--ndpi", t.classifies, "classify by nDPI");
+  app.add_flag("!--no-parse", t.parses, "no protocol is parsed");
   app.add_flag("--reload", t.reloads, "publish the rules anew all the time");
   app.add_option("--drain", t.drain, "who takes event records: none, thread, control")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Drain>{

@@ -49,6 +49,7 @@ Settings settings_of(const TrialSettings& t) {
   const uint64_t flows = t.captures.empty() ? uint64_t{t.synthetic.flows} * 2 : 65'536;
   s.flow.flows_max = t.flows_max != 0 ? t.flows_max : flows;
   if (!t.classifies) s.inspect.classify_flows_max = 0;
+  if (!t.parses) s.parse.flows_max = 0;
   s.inspect.match_bytes = t.match_bytes;
   // Synthetic frames have none that hold, and what fails settles no flow.
   s.inspect.verify_checksums = t.verify_checksums && !t.captures.empty() ? 1 : 0;

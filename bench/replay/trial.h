@@ -28,7 +28,8 @@ struct TrialSettings {
   uint64_t match_bytes = 0;     // as InspectSettings
   bool verify_checksums = true;
   bool classifies = false;  // nDPI
-  bool reloads = false;     // the same rules anew, five times a second
+  bool parses = true;
+  bool reloads = false;  // the same rules anew, five times a second
   Drain drain = Drain::kThread;
   uint64_t flows_max = 0;  // 0: twice what the traffic has
   double seconds = 0.5;

@@ -94,8 +94,9 @@ struct StreamSettings {
 };
 
 struct ParseSettings {
-  uint32_t flows_max = 8192;  // protocol parsers at work at a time, per worker (8 KiB each)
-  uint32_t buffers = 1024;    // messages being put together, per worker (32 KiB each)
+  uint32_t flows_max = 8192;  // protocol parsers at work at a time, per worker (8 KiB each); 0:
+                              // nothing is parsed
+  uint32_t buffers = 1024;  // messages being put together, per worker (32 KiB each)
 };
 
 struct Settings {

@@ -87,6 +87,7 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   Burst& b = *burst_;
   const Headers& h = b.headers[i];
   const Tracked& t = b.tracked[i];
+  if (t.flow != nullptr && settings_.parse.flows_max == 0) t.flow->flags &= ~kWantsParse;
   if (b.stopped[i] && t.flow != nullptr) let_go(t, b.packet[i].time_ns);
   if (h.has(kArp)) {
     events_.at_packet(packets_seen_ + i + 1);

@@ -282,8 +282,7 @@ bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Trac
 }
 
 // Of each flow the first few; of what went wrong everything.
-void ProtocolParsers::icmp(const PacketView& p, const Headers& h, const Tracked& t,
-                           FlowTable& flows) {
+void ProtocolParsers::icmp(const PacketView& p, const Headers& h, const Tracked& t) {
   constexpr uint32_t kMessagesTold = 8;
   uint32_t told = t.flow->transactions;
   teller_->about(*t.flow, false, told, p.time_ns);

@@ -47,7 +47,7 @@ class ProtocolParsers {
   // false: it violates its protocol.
   bool datagram(const PacketView& packet, const Headers& h, const Tracked& t, FlowTable& flows);
   // An ICMP or ICMPv6 message, header whole; an ARP packet (kArp), which has no flow.
-  void icmp(const PacketView& packet, const Headers& h, const Tracked& t, FlowTable& flows);
+  void icmp(const PacketView& packet, const Headers& h, const Tracked& t);
   void arp(const PacketView& packet, const Headers& h, uint8_t wire);
   bool stream(const StreamBytes& bytes, TimeNs now, const Tracked& t, FlowTable& flows);
   // The flow ends, or nobody wants to know more: tells what waits and frees its state.

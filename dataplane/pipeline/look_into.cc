@@ -138,7 +138,7 @@ void Worker::parse_one(size_t i, const Tracked& t, const StreamBytes& stream) {
   events_.at_packet(packets_seen_ + i + 1);
   const Headers& h = b.headers[i];
   if (h.proto != kProtoTcp && h.proto != kProtoUdp) {
-    return parsers_.icmp(b.view[i], h, t, flows_);
+    return parsers_.icmp(b.view[i], h, t);
   }
   const bool good = h.proto == kProtoUdp ? parsers_.datagram(b.view[i], h, t, flows_)
                                          : parsers_.stream(stream, b.packet[i].time_ns, t, flows_);

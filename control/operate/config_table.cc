@@ -437,8 +437,8 @@ void add_inspection(std::vector<Row>& rows) {
       "streams.direction_kilobytes", "most of it for one direction of a connection", 128, 65'536,
       [](Config & c) -> auto& { return c.settings.streams.direction_kilobytes; }));
   rows.push_back(whole(
-      "parse.flows", "protocol parsers at work at a time, per worker (8 KiB each); 0: none", 0, 1'048'576,
-      [](Config & c) -> auto& { return c.settings.parse.flows_max; }));
+      "parse.flows", "protocol parsers at work at a time, per worker (8 KiB each); 0: none", 0,
+      1'048'576, [](Config & c) -> auto& { return c.settings.parse.flows_max; }));
   rows.push_back(whole(
       "parse.buffers", "messages being put together, per worker (32 KiB each)", 16, 65'536,
       [](Config & c) -> auto& { return c.settings.parse.buffers; }));

@@ -146,7 +146,7 @@ wires:
      bypass: {command: [/sbin/relay, "eth 1"], timeout: 3s, heartbeat: 200ms, nic: true}}
   - {name: w1, a: "03:00.0", b: "net_tap0,iface=tap0", mode: simulate}
 workers: {count: 2, cpus: [4, 5], main_cpu: 3, stall_after: 70ms}
-memory: {hugepages: required, megabytes: 512}
+memory: {hugepages: required, megabytes: 512, frames: 4096}
 idle: spin
 flows: {max: 65536, tcp_embryonic: 500ms, tcp_new: 30s, tcp_established: 2h, tcp_closed: 5s,
         udp_new: 7s, udp_established: 9m, other: 90s, update_every: 15s}

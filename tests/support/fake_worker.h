@@ -31,7 +31,7 @@ class FakeWorker {
     me.state.store(ProgramState::kRunning, std::memory_order_release);
   }
 
-  uint32_t commands_max = 64;   // taken per step; 0: it does not look at its mailbox
+  uint32_t commands_max = 64;  // taken per step; 0: it does not look at its mailbox
   uint32_t verdicts_max = 65'536;
   uint64_t installs = 0, lost_records = 0;
 
@@ -121,11 +121,18 @@ class FakeWorker {
     return one_way(e.src, e.src_port, e.dst, e.dst_port) ||
            (m.either && one_way(e.dst, e.dst_port, e.src, e.src_port));
   }
+  bool is_spared(VerdictId from, const Endpoints& e) const {
+    return std::any_of(verdicts_.begin(), verdicts_.end(), [&](const auto& entry) {
+      const Verdict& v = entry.second.verdict;
+      return v.action == Action::kSpare && v.spared_from == from && agrees(v.match, e);
+    });
+  }
   Standing* deciding(const Endpoints& e) {
     Standing* best = nullptr;
     int best_rank = -1;
     for (auto& [id, s] : verdicts_) {
-      if (!agrees(s.verdict.match, e)) continue;
+      if (s.verdict.action == Action::kSpare || !agrees(s.verdict.match, e)) continue;
+      if (is_spared(id, e)) continue;
       const int rank = (s.verdict.origin == Origin::kOperator ? 2 : 0) +
                        (s.verdict.action == Action::kPass ? 1 : 0);
       if (rank > best_rank) best = &s, best_rank = rank;

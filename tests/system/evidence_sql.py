@@ -29,7 +29,8 @@ with wire(start=False) as (lab, weir):
     daemon_said(lab, 'postgres', 'password authentication failed for user "alice"', 'relation "secrets" does not exist')
     evidence.told('who comes, to which database', 'pgsql', {
         'request.startup_parameters.user': 'alice', 'request.startup_parameters.optional_parameters.database': 'shop',
-        'request.sasl_authentication_mechanism': 'SCRAM-SHA-256', '/dest_port': 5432})
+        'response.message': 'authentication_sasl', '/dest_port': 5432})
+    evidence.told('how it proves that', 'pgsql', {'request.sasl_authentication_mechanism': 'SCRAM-SHA-256'})
     evidence.told('a statement', 'pgsql', {'request.simple_query': "INSERT INTO goods VALUES ('tea', 3)",
                                            'response.command_completed': 'INSERT 0 1'})
     evidence.told('another', 'pgsql', {'request.simple_query': 'SELECT name FROM goods WHERE price < 9',

@@ -116,7 +116,10 @@ void ActionBook::adopt_spare(const Verdict& v) {
     by_verdict_[v.id] = a->id;
     changed_.insert(a->id);
   } else if (early_spares_.size() < kEarlyMax || early_spares_.contains(v.spared_from)) {
-    early_spares_[v.spared_from].push_back(spare);  // no more than a worker's verdicts
+    auto& early = early_spares_[v.spared_from];  // each worker tells of it
+    const bool told = std::any_of(early.begin(), early.end(),
+                                  [&](const Companion& c) { return c.verdict == v.id; });
+    if (!told) early.push_back(spare);
   }
 }
 

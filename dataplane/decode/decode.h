@@ -28,8 +28,8 @@ enum HeaderFlag : uint32_t {
   kOneWayIcmp = 1u << 6,      // an ICMP type without an answering type
   kHasMac = 1u << 7,          // src_mac/dst_mac lie at data[6], data[0]
   kAddressClaimed = 1u << 8,  // ARP or ND tells an address: claim_* are set
-  kArp = 1u << 10,            // l3_offset: where it is, for IPv4 over Ethernet
   kAwaitsRest = 1u << 9,      // a fragment whose datagram is not whole yet (set by the worker)
+  kArp = 1u << 10,            // l3_offset: where it is, for IPv4 over Ethernet
 };
 
 struct Headers {

@@ -12,7 +12,7 @@ namespace weir {
 constexpr unsigned kBucketSlots = 8;
 
 // How many of them; the machine code that is built for has no instruction for it.
-constexpr unsigned count(unsigned slots) noexcept {
+constexpr unsigned count_slots(unsigned slots) noexcept {
   slots -= slots >> 1 & 0x55;
   slots = (slots & 0x33) + (slots >> 2 & 0x33);
   return (slots + (slots >> 4)) & 0x0f;

@@ -61,7 +61,7 @@ uint32_t FlowTable::find(const FlowKey& key, uint64_t hash) const noexcept {
 
 uint32_t FlowTable::insert(const FlowKey& key, uint64_t hash) noexcept {
   if (free_head_ == kNoFlow && high_water_ == capacity_) return kNoFlow;
-  const auto used = [](const FlowBucket& b) { return kBucketSlots - count(b.slots_with(0)); };
+  const auto used = [](const FlowBucket& b) { return kBucketSlots - count_slots(b.slots_with(0)); };
   FlowBucket* b = &buckets_[first_bucket(hash)];
   if (const unsigned in_first = used(*b); in_first > kHalfFull) {
     FlowBucket& second = buckets_[second_bucket(hash)];

@@ -139,8 +139,7 @@ Probe SocksParser::probe(const ProbeInput& in) noexcept {
 }
 
 Step SocksParser::parse(const Input& in, Output& out) noexcept {
-  const Step step = in.from_client ? client(in.bytes) : server(in.bytes, out);
-  return step;
+  return in.from_client ? client(in.bytes) : server(in.bytes, out);
 }
 
 Step SocksParser::client4(Bytes b) noexcept {

@@ -25,10 +25,9 @@ TimeNs cost_ns(const RateLimit& limit, uint32_t bytes) noexcept {
 
 }  // namespace
 
-Meters::Meters(uint64_t seed, uint32_t cells)
+Meters::Meters(uint64_t seed)
     : seed_(hash_mix(seed ^ 0xa0761d6478bd642full, 0x589965cc75374cc3ull)),
-      sets_(cells / kWays),
-      cells_(std::make_unique<Cell[]>(cells)) {}
+      cells_(std::make_unique<Cell[]>(kCells)) {}
 
 MeterKey Meters::key(uint64_t owner, const IpAddress& source) const noexcept {
   uint64_t w[2];
@@ -42,7 +41,7 @@ MeterKey Meters::key(uint64_t owner, uint64_t part) const noexcept {
 
 // The cell of `key`, or one that has been idle long enough to be anybody's. Null: none is.
 Meters::Cell* Meters::find(MeterKey key, uint32_t ways, TimeNs now) noexcept {
-  Cell* const set = &cells_[(key >> 32) % sets_ * kWays];
+  Cell* const set = &cells_[(key >> 32) % (kCells / kWays) * kWays];
   for (uint32_t i = 0; i < ways; ++i) {
     if (set[i].key.load(std::memory_order_relaxed) == key) return &set[i];
   }

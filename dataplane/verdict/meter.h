@@ -9,7 +9,6 @@
 // Burst: 100 ms worth of the rate, at least one packet.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -23,8 +22,8 @@ using MeterKey = uint64_t;
 
 class Meters {
  public:
-  // cells: things metered at a time, a power of two. seed: of where they lie (live: random).
-  explicit Meters(uint64_t seed, uint32_t cells = kCells);
+  // seed: of where the cells lie (live: random).
+  explicit Meters(uint64_t seed);
   static constexpr uint64_t bytes() noexcept { return uint64_t{kCells} * sizeof(Cell); }
 
   MeterKey key(uint64_t owner, const IpAddress& source) const noexcept;
@@ -36,9 +35,9 @@ class Meters {
             uint32_t bytes) noexcept;
 
  private:
-  static constexpr uint32_t kCells = 1u << 16;
-  static constexpr uint32_t kWays = 8;         // of a set: two cache lines
-  static constexpr uint32_t kWaysOfParts = 6;  // the others are for rates as a whole
+  static constexpr uint32_t kCells = 1u << 16;  // things metered at a time
+  static constexpr uint32_t kWays = 8;          // of a set: two cache lines
+  static constexpr uint32_t kWaysOfParts = 6;   // the others are for rates as a whole
   struct Cell {
     std::atomic<MeterKey> key{0};
     std::atomic<TimeNs> idle_at_ns{0};
@@ -46,7 +45,6 @@ class Meters {
   Cell* find(MeterKey key, uint32_t ways, TimeNs now) noexcept;
 
   uint64_t seed_;
-  uint32_t sets_;
   std::unique_ptr<Cell[]> cells_;
 };
 

@@ -25,13 +25,19 @@ void Worker::end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t 
   events_.flow_end(view, why, now);
 }
 
-void Worker::keep_house(TimeNs now) {
-  if (!share_.mailbox.empty()) {
-    VerdictCommand command;
-    for (uint32_t n = 0; n < kCommandsPerPoll && share_.mailbox.pop(command); ++n) {
-      verdicts_.apply(command, flows_, now, events_);
-    }
+// now: when the poll began. It may have taken long, on a shared core, and when a verdict came into
+// force is told to people: the clock is read again.
+void Worker::take_commands(TimeNs now) {
+  if (share_.mailbox.empty()) return;
+  if (is_live(header_)) now = PacketClock(static_cast<TimeNs>(header_.clock_offset_ns)).now();
+  VerdictCommand command;
+  for (uint32_t n = 0; n < kCommandsPerPoll && share_.mailbox.pop(command); ++n) {
+    verdicts_.apply(command, flows_, now, events_);
   }
+}
+
+void Worker::keep_house(TimeNs now) {
+  take_commands(now);
   verdicts_.step(now, events_);
   events_.tell_counted(now, false);
   fragments_.expire(now, kSweepPerPoll);

@@ -95,6 +95,7 @@ class Worker {
   void answer(const WorkerWire& wire, Side side, LinkType link);
   void end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t index, TimeNs now);
   void keep_house(TimeNs now);
+  void take_commands(TimeNs now);
 
   const uint8_t index_;
   WorkerShare& share_;

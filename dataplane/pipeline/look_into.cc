@@ -131,6 +131,10 @@ void Worker::parse_stream(size_t i, const StreamBytes& stream) {
   if (wanted && !opens && b.plight[i].refused == Reason::kNone) {
     parse_one(i, b.tracked[i], stream);
   }
+  // A reset ends both directions: what waits is told now, not when the flow is forgotten.
+  Flow& f = *b.tracked[i].flow;
+  const bool reset = (b.headers[i].tcp_flags & kTcpRst) != 0 && f.state == FlowState::kClosed;
+  if (reset && f.parse_slot != kNoSlot) parsers_.finish(f, b.packet[i].time_ns);
 }
 
 void Worker::parse_one(size_t i, const Tracked& t, const StreamBytes& stream) {

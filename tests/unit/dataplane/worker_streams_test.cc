@@ -217,6 +217,27 @@ TEST_F(WorkerTest, AResetOutOfPlaceChangesNothing) {
   EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
 }
 
+// What a conversation has not told yet comes with the reset that ends it, not with its timeout.
+TEST_F(WorkerTest, AResetTellsWhatWaits) {
+  start(Mode::kEnforce);
+  const std::string get = "GET /a HTTP/1.1\r\nHost: b\r\n\r\n";
+  const auto end = 2 + static_cast<uint32_t>(get.size());
+  const auto from_client = [](uint8_t flags, const std::string& text, uint32_t seq) {
+    return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, flags, text, seq, 10);
+  };
+  const auto evidence = [&] {
+    const auto types = events();
+    return std::count(types.begin(), types.end(), RecordType::kEvidence);
+  };
+  send(kSyn);
+  send(kSynAck, Side::kB);
+  send(from_client(kTcpAck | kTcpPsh, get, 2));
+  send(from_client(kTcpRst | kTcpAck, "", end + 90'000));
+  EXPECT_EQ(evidence(), 0) << "its receiver does not act on this one";
+  send(from_client(kTcpRst | kTcpAck, "", end));
+  EXPECT_EQ(evidence(), 1) << "a request without an answer";
+}
+
 // Past the memory for it the wire's policy counts.
 TEST_F(WorkerTest, NoRoomForSegmentsFollowsTheWiresPolicy) {
   for (const FailPolicy policy : {FailPolicy::kOpen, FailPolicy::kClosed}) {

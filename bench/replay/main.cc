@@ -65,6 +65,9 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(54, 1514));
   app.add_option("--new-share", t.synthetic.new_share, "share of packets that begin a UDP flow");
   app.add_option("--syn-share", t.synthetic.syn_share, "share of packets: SYN of a new flow");
+  app.add_flag("--syn-data", t.synthetic.syn_data, "these SYNs carry data");
+  app.add_option("--frames", t.synthetic.frames, "in memory, per side, at least")
+      ->check(CLI::Range(32u, 1u << 24));
   app.add_option("--payload-byte", t.synthetic.payload,
                  "what the frames carry: 0 could be many a protocol");
   app.add_option("--seed", t.synthetic.seed, "of the order of packets");

@@ -17,7 +17,6 @@ namespace weir::bench {
 namespace {
 
 constexpr uint64_t kHugePage = 2u << 20;
-constexpr uint32_t kFramesMin = 65'536;  // per side: more than the caches near the core hold
 
 uint64_t aligned(uint64_t bytes) {
   return (bytes + 63) / 64 * 64;
@@ -32,6 +31,7 @@ struct FrameOf {
   uint32_t flow = 0;
   bool to_server = true;
   uint8_t proto = 6, tcp_flags = 0x10;
+  bool is_bare = false;  // what follows the headers is padding
 };
 
 // Ethernet, IPv4 without options, TCP or UDP; the rest is payload, put there before. Checksums are
@@ -47,7 +47,7 @@ void write_frame(uint8_t* f, uint32_t bytes, const FrameOf& of) {
               13);
   uint8_t* ip = f + 14;
   ip[0] = 0x45;
-  put_be16(ip + 2, bytes - 14);
+  put_be16(ip + 2, of.is_bare ? 40 : bytes - 14);
   ip[8] = 64;
   ip[9] = of.proto;
   std::memcpy(ip + 12, of.to_server ? client : server, 4);
@@ -100,7 +100,7 @@ uint8_t* Arena::take(uint64_t bytes) {
 // prefetcher nor a small cache of flows can guess the next.
 Traffic Traffic::synthetic(const SyntheticTraffic& s) {
   Traffic t;
-  const uint64_t per_side = std::max<uint64_t>(s.flows, kFramesMin);
+  const uint64_t per_side = std::max(s.flows, s.frames);
   t.arena_ = std::make_unique<Arena>(2 * per_side * aligned(s.frame_bytes));
   std::mt19937_64 random(s.seed);
   std::uniform_real_distribution<double> share(0, 1);
@@ -123,7 +123,8 @@ Traffic Traffic::synthetic(const SyntheticTraffic& s) {
                   {.flow = flow,
                    .to_server = to_server,
                    .proto = static_cast<uint8_t>(fresh && !syn ? 17 : 6),
-                   .tcp_flags = static_cast<uint8_t>(syn ? 0x02 : 0x10)});
+                   .tcp_flags = static_cast<uint8_t>(syn ? 0x02 : 0x10),
+                   .is_bare = syn && !s.syn_data});
       side.push_back(f);
     }
   }

@@ -43,7 +43,9 @@ struct SyntheticTraffic {
   uint32_t flows = 65'536;
   uint32_t frame_bytes = 60;  // without FCS: a 64-byte frame
   double new_share = 0;       // of the packets: first of a new UDP flow
-  double syn_share = 0;       // of the packets: SYN of a new TCP flow
+  double syn_share = 0;       // of the packets: SYN of a new TCP flow, as floods send them: bare
+  bool syn_data = false;      // they carry the payload all the same
+  uint32_t frames = 65'536;   // per side, at least: more than the caches near the core hold
   uint8_t payload = 0xaa;     // each byte of it: no protocol begins so; 0: many could
   uint64_t seed = 1;
 };

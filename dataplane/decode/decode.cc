@@ -367,16 +367,22 @@ void read_ethertype(const Frame& f, uint16_t type, uint32_t at, Headers& h,
 }
 
 // The most frequent of all: TCP over IPv4 without options, whole, no fragment, right after an
-// Ethernet header. As read_ip() reads it, in a quarter of its time. false: nothing was written.
-inline bool read_plain_tcp(const Frame& f, Headers& h) noexcept {
-  constexpr uint32_t kIpAt = 14, kTcpAt = kIpAt + 20;
-  if (!f.holds(kTcpAt, 20)) return false;
-  const uint8_t* ip = f.data + kIpAt;
-  const uint8_t* tcp = f.data + kTcpAt;
+// Ethernet header. As decode_packet() reads it, in a quarter of its time. false: nothing was
+// written.
+inline bool decode_plain_tcp(const PacketView& packet, Headers& h) noexcept {
+  constexpr uint32_t kTypeAt = 12, kIpAt = 14, kTcpAt = kIpAt + 20;
+  const uint32_t end = std::min(packet.bytes, kReadableMax);
+  if (end < kTcpAt + 20) return false;
+  const uint8_t* ip = packet.data + kIpAt;
+  const uint8_t* tcp = packet.data + kTcpAt;
+  // The Ethernet type, then version and length; fragment bits, then the protocol.
+  const uint32_t begin = load_be32(packet.data + kTypeAt), middle = load_be32(ip + 6);
+  const bool plain = (begin & 0xffffff00) == (uint32_t{kEtherIpv4} << 16 | 0x4500) &&
+                     (middle & 0x3fff00ff) == kProtoTcp;
   const uint32_t total = load_be16(ip + 2);
   const uint32_t tcp_bytes = (tcp[12] >> 4) * 4u;
-  const bool plain = ip[0] == 0x45 && ip[9] == kProtoTcp && (load_be16(ip + 6) & 0x3fff) == 0;
-  if (!plain || tcp_bytes < 20 || total < 20 + tcp_bytes || !f.holds(kIpAt, total)) return false;
+  if (!plain || tcp_bytes < 20 || total < 20 + tcp_bytes || total > end - kIpAt) return false;
+  clear(h);
   h.flags = kHasMac | kHasIp | kHasL4;
   h.src = IpAddress::from_v4(ip + 12);
   h.dst = IpAddress::from_v4(ip + 16);
@@ -416,7 +422,9 @@ bool sums_to_ones(uint64_t sum) noexcept {
 
 }  // namespace
 
-void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept {
+namespace {
+
+void decode_any(const PacketView& packet, LinkType link, Headers& h) noexcept {
   clear(h);
   const uint32_t end = std::min(packet.bytes, kReadableMax);
   const Frame f{packet.data, end, packet.wire_bytes > end};
@@ -424,7 +432,6 @@ void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept
     const uint16_t type = load_be16(packet.data + 12);
     if (type == kEtherIpv4 || type == kEtherIpv6) {
       h.flags = kHasMac;
-      if (type == kEtherIpv4 && read_plain_tcp(f, h)) return;
       return read_ip(f, 14, h, 1);
     }
   }
@@ -438,6 +445,13 @@ void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept
     case LinkNext::kEthertype:
       return read_ethertype(f, l.ethertype, l.offset, h, 1);
   }
+}
+
+}  // namespace
+
+void decode_packet(const PacketView& packet, LinkType link, Headers& h) noexcept {
+  if (link == LinkType::kEthernet && decode_plain_tcp(packet, h)) return;
+  decode_any(packet, link, h);
 }
 
 void decode_ip(const PacketView& packet, uint32_t at, Headers& h) noexcept {
@@ -454,11 +468,14 @@ void decode_ip(const PacketView& packet, uint32_t at, Headers& h) noexcept {
 uint32_t decode(std::span<const PacketView> packets, LinkType link,
                 std::span<Headers> headers) noexcept {
   const size_t n = std::min(packets.size(), headers.size());
+  const PacketView* const p = packets.data();  // n of them
+  Headers* const h = headers.data();
+  const bool ethernet = link == LinkType::kEthernet;
   uint32_t flags = 0;
   for (size_t i = 0; i < n; ++i) {
-    if (i + 1 < n) __builtin_prefetch(packets[i + 1].data);
-    decode_packet(packets[i], link, headers[i]);
-    flags |= headers[i].flags;
+    if (i + 1 < n) __builtin_prefetch(p[i + 1].data);
+    if (!ethernet || !decode_plain_tcp(p[i], h[i])) decode_any(p[i], link, h[i]);
+    flags |= h[i].flags;
   }
   return flags;
 }

@@ -2,6 +2,7 @@
 #include "dataplane/features/features.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace weir {
 
@@ -276,11 +277,18 @@ void EventWriter::observe(std::span<const PacketView> packets, std::span<const H
 }
 
 void EventWriter::dropped(std::span<const PacketView> packets, std::span<const Headers> headers,
-                          std::span<const Tracked> tracked, std::span<const Decision> decisions,
-                          uint8_t wire, Rows rows) {
-  for (const size_t i : each(rows)) {
+                          std::span<const Tracked> tracked, std::span<const Reason> reasons,
+                          uint8_t wire, const FlowTable& flows, Rows rows) {
+  for (; rows != 0; rows &= rows - 1) {
+    const auto i = static_cast<size_t>(std::countr_zero(rows));
+    if (drops_.pass_over(packets.back().time_ns, rows)) return;
     if (!drops_.admit(packets[i].time_ns)) continue;
-    drop(packets[i], headers[i], tracked[i], decisions[i], wire);
+    const FlowDrops& of_flow = flows.drops(tracked[i].index);
+    Decision d;
+    if (reasons[i] == Reason::kVerdictDrop) d.verdict = of_flow.verdict;
+    if (reasons[i] == Reason::kRuleDrop) d.rule_sid = of_flow.rule_sid;
+    d.reason = d.would = reasons[i];
+    drop(packets[i], headers[i], tracked[i], d, wire);
   }
 }
 

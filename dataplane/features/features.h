@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -36,10 +37,10 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
                std::span<const Hits> hits, const LoadedRules* rules,
                std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
                uint64_t packet_number, Rows rows = kAllRows);
-  // Stage, in place of observe() for packets that are dropped and no more.
+  // Stage, in place of observe() for packets that Verdicts::drop() dropped.
   void dropped(std::span<const PacketView> packets, std::span<const Headers> headers,
-               std::span<const Tracked> tracked, std::span<const Decision> decisions, uint8_t wire,
-               Rows rows);
+               std::span<const Tracked> tracked, std::span<const Reason> reasons, uint8_t wire,
+               const FlowTable& flows, Rows rows);
   void anomaly(const PacketView& packet, const Headers& h, Anomaly what, uint8_t wire,
                uint64_t packet_number);
 
@@ -50,6 +51,13 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
     uint32_t left = 0;
     TimeNs second_began_ns = 0;
     uint64_t passed_over = 0;
+    // Whether it admits nothing up to `until`, and so none of these.
+    bool pass_over(TimeNs until, Rows rows) noexcept {
+      const bool none =
+          left == 0 && until >= second_began_ns && until - second_began_ns < kNsPerSecond;
+      if (none) passed_over += static_cast<unsigned>(std::popcount(rows));
+      return none;
+    }
     bool admit(TimeNs now) noexcept {
       if (now - second_began_ns >= kNsPerSecond || now < second_began_ns) {
         second_began_ns = now;

@@ -73,7 +73,7 @@ uint32_t FlowTable::insert(const FlowKey& key, uint64_t hash) noexcept {
   if (free_head_ != kNoFlow) {
     index = free_head_;
     free_head_ = flows_[index].verdict_slot;
-    if (free_head_ != kNoFlow) __builtin_prefetch(&flows_[free_head_].packets, 1);
+    if (free_head_ != kNoFlow) __builtin_prefetch(&flows_[free_head_].last_ns, 1);
   } else {
     ++high_water_;
   }
@@ -149,7 +149,7 @@ uint32_t FlowTable::evict_candidate() noexcept {
   constexpr uint32_t kNear = 4, kFar = 8;
   if (evict_at_ + kFar < high_water_) {
     __builtin_prefetch(&flows_[evict_at_ + kFar], 1);
-    __builtin_prefetch(&flows_[evict_at_ + kFar].packets, 1);
+    __builtin_prefetch(&flows_[evict_at_ + kFar].last_ns, 1);
     __builtin_prefetch(&cold_[evict_at_ + kFar]);
     prefetch_first(hash(flows_[evict_at_ + kNear].key));
   }

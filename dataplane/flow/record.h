@@ -5,6 +5,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -64,28 +65,30 @@ enum FlowFlag : uint32_t {
 
 constexpr uint32_t kNoFlow = 0xffffffff, kNoSlot = 0xffffffff;
 
-// The hot part: two cache lines. Writers: track, unless a comment names another stage.
+// The hot part: two cache lines. A settled flow's packets only read the first, so that it leaves
+// the cache without being written back, and write the second. Writers: track, unless a comment
+// names another stage.
 struct alignas(64) Flow {
   FlowKey key;
-  TimeNs last_ns = 0;
   uint32_t flags = 0;
-  FlowState state = FlowState::kNew;
-  uint8_t side = 0;           // Side of the initiator
-  uint8_t tcp_flags[2] = {};  // all seen, [0] from the initiator
-  // second line
-  uint64_t packets[2] = {};  // [0] from the initiator
-  uint64_t bytes[2] = {};
-  FlowId id = 0;                     // 0: the slot is free
   uint32_t verdict_generation = 0;   // decide: the table this flow was last judged against
   uint32_t verdict_slot = kNoSlot;   // decide
   uint32_t classify_slot = kNoSlot;  // classify
+  // second line
+  TimeNs last_ns = 0;
+  uint64_t packets[2] = {};  // [0] from the initiator
+  uint64_t bytes[2] = {};
+  FlowId id = 0;                     // 0: the slot is free
   uint16_t app_master = 0, app = 0;  // classify
-  uint16_t transactions = 0;      // parse: what was told of it, where it keeps no state; saturates
-  uint8_t protocol = 0;           // parse: EvidenceKind + 1 of what it speaks; 0: not known
-  uint8_t fin_seen = 0;           // bit per direction
-  uint32_t parse_slot = kNoSlot;  // parse
+  uint32_t parse_slot = kNoSlot;     // parse
+  uint16_t transactions = 0;  // parse: what was told of it, where it keeps no state; saturates
+  uint8_t protocol = 0;       // parse: EvidenceKind + 1 of what it speaks; 0: not known
+  FlowState state = FlowState::kNew;
+  uint8_t side = 0;           // Side of the initiator
+  uint8_t fin_seen = 0;       // bit per direction
+  uint8_t tcp_flags[2] = {};  // all seen, [0] from the initiator
 };
-static_assert(sizeof(Flow) == 128);
+static_assert(sizeof(Flow) == 128 && offsetof(Flow, last_ns) == 64);
 
 // What settled flows do not touch per packet.
 struct FlowCold {
@@ -118,6 +121,13 @@ struct FlowDrops {
   uint64_t packets = 0, bytes = 0;
   uint32_t rule_sid = 0;               // rule that blocks the rest
   Action rule_action = Action::kPass;  // what rule_sid does
+
+  // by: the verdict that dropped a packet; 0: a rule or fail policy.
+  void count(VerdictId by, uint32_t wire_bytes) noexcept {
+    ++packets;
+    bytes += wire_bytes;
+    if (by != 0) verdict = by;
+  }
 };
 static_assert(sizeof(FlowDrops) == 32);
 

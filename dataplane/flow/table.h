@@ -33,8 +33,7 @@ class FlowTable {
   uint64_t hash(const FlowKey::Words& w) const noexcept {
     const uint64_t a = hash_mix(w[0] ^ seed_, w[1] ^ 0xa0761d6478bd642full);
     const uint64_t b = hash_mix(w[2] ^ 0xe7037ed1a0b428dbull, w[3] ^ seed_);
-    const uint64_t c = hash_mix(w[4] ^ 0x8ebc6af09c88c6e3ull, w[5] ^ 0x589965cc75374cc3ull);
-    return hash_mix(a ^ 0x1d8e4e27c47d124full, b ^ std::rotl(c, 23));
+    return hash_mix(a ^ w[4], b ^ w[5] ^ 0x1d8e4e27c47d124full);
   }
 
   // The steps of a look-up one by one, so that a burst waits for memory once per step and not once
@@ -133,8 +132,8 @@ class FlowTable {
     const unsigned slots = bucket.slots_with(tag);
     if (slots == 0) return kNoFlow;
     const uint32_t index = bucket.index[std::countr_zero(slots)];
-    __builtin_prefetch(&flows_[index], 1);
-    __builtin_prefetch(&flows_[index].packets, 1);
+    __builtin_prefetch(&flows_[index]);
+    __builtin_prefetch(&flows_[index].last_ns, 1);
     return index;
   }
   uint32_t find_in(const FlowBucket& bucket, uint16_t tag, const FlowKey& key) const noexcept;

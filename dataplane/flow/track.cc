@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "dataplane/flow/flow.h"
@@ -13,37 +14,52 @@ namespace {
 static_assert(std::endian::native == std::endian::little);  // how the last two words are put
 
 // Written word by word, in place: the hash reads words right after, and a load that spans several
-// stores would wait for them to land. Returns whether src is the lower end.
-inline bool make_key(const IpAddress& src, uint16_t src_port, const IpAddress& dst,
-                     uint16_t dst_port, uint8_t proto, const Headers& h, uint8_t wire,
-                     FlowKey::Words& key) noexcept {
-  const bool src_is_lo = src < dst || (src == dst && src_port <= dst_port);
-  std::memcpy(&key[0], (src_is_lo ? src : dst).bytes.data(), 8);
-  std::memcpy(&key[1], (src_is_lo ? src : dst).bytes.data() + 8, 8);
-  std::memcpy(&key[2], (src_is_lo ? dst : src).bytes.data(), 8);
-  std::memcpy(&key[3], (src_is_lo ? dst : src).bytes.data() + 8, 8);
-  const uint64_t lo_port = src_is_lo ? src_port : dst_port;
-  const uint64_t hi_port = src_is_lo ? dst_port : src_port;
-  key[4] = lo_port | hi_port << 16 | uint64_t{h.vlan[0]} << 32 | uint64_t{h.vlan[1]} << 48;
+// stores would wait for them to land. No branch on which end is the lower: it would be a guess, and
+// wrong for every other packet. ports: as Headers lays them out. Returns whether src is the lower.
+inline bool make_key(const IpAddress& src, const IpAddress& dst, uint32_t ports, uint8_t proto,
+                     const Headers& h, uint8_t wire, FlowKey::Words& key) noexcept {
+  uint64_t s[2], d[2];
+  std::memcpy(s, src.bytes.data(), sizeof s);
+  std::memcpy(d, dst.bytes.data(), sizeof d);
+  const bool same = s[0] == d[0] && s[1] == d[1];
+  const bool below = s[1] != d[1] ? s[1] < d[1] : s[0] < d[0];
+  const bool src_is_lo = same ? (ports & 0xffff) <= ports >> 16 : below;
+  const uint64_t swaps = src_is_lo ? 0 : ~uint64_t{0};
+  const uint64_t x0 = (s[0] ^ d[0]) & swaps, x1 = (s[1] ^ d[1]) & swaps;
+  key[0] = s[0] ^ x0;
+  key[1] = s[1] ^ x1;
+  key[2] = d[0] ^ x0;
+  key[3] = d[1] ^ x1;
+  uint32_t vlans;
+  std::memcpy(&vlans, h.vlan, sizeof vlans);
+  key[4] = std::rotl(ports, src_is_lo ? 0 : 16) | uint64_t{vlans} << 32;
   key[5] = proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16;
   return src_is_lo;
 }
 
+inline bool make_key(const Headers& h, uint8_t wire, FlowKey::Words& key) noexcept {
+  static_assert(offsetof(Headers, dst_port) == offsetof(Headers, src_port) + 2);
+  uint32_t ports;
+  std::memcpy(&ports, &h.src_port, sizeof ports);
+  return make_key(h.src, h.dst, ports, h.proto, h, wire, key);
+}
+
 // The state of one burst's tracking: what each phase below needs of the others.
 struct Run {
-  std::span<const PacketView> packets;
-  std::span<const Headers> headers;
+  const PacketView* packets;  // the burst's columns, each as long as it
+  const Headers* headers;
   uint8_t wire;
   FlowTable& table;
   TrackStats& stats;
-  std::span<Tracked> tracked;
+  Tracked* tracked;
   std::span<EndedFlow> ended;
   size_t ended_count = 0;
+  uint64_t started = 0;  // of the flows that this burst began, a bit by the top of their hashes
 
   // Whether an earlier packet of this burst belongs to the flow: it must stay until they are sent.
   bool is_in_burst(size_t before, uint32_t index) const noexcept {
-    const auto earlier = tracked.first(before);
-    return std::any_of(earlier.begin(), earlier.end(),
+    if (table.flow(index).last_ns < packets[0].time_ns) return false;
+    return std::any_of(tracked, tracked + before,
                        [index](const Tracked& t) { return t.index == index; });
   }
 
@@ -55,6 +71,11 @@ struct Run {
     table.erase(index);
   }
 
+  static uint64_t bit_of(uint64_t hash) noexcept { return uint64_t{1} << (hash >> 58); }
+  // No flow had its tag before the burst, nor has one that began in it.
+  bool is_new(uint32_t guess, uint64_t hash) const noexcept {
+    return guess == kNoFlow && (started & bit_of(hash)) == 0;
+  }
   uint32_t start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo) noexcept;
   void update(size_t i, bool src_is_lo) noexcept;
   void read_quoted(size_t i) noexcept;
@@ -62,14 +83,13 @@ struct Run {
 
 // A later fragment does not say whose it is.
 bool has_flow(const Headers& h) noexcept {
-  return h.has(kHasIp) && !h.has(kLaterFragment);
+  return (h.flags & (kHasIp | kLaterFragment)) == kHasIp;
 }
 
 bool begins_anew(const Flow& f, const Headers& h) noexcept {
   // RFC 9293 section 3.6.1: a SYN on a connection that is over opens the next one.
-  const bool syn = (h.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
-  return h.proto == kProtoTcp && syn &&
-         (f.state == FlowState::kClosed || f.state == FlowState::kRefused);
+  if ((h.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) != kTcpSyn) return false;
+  return h.proto == kProtoTcp && (f.state == FlowState::kClosed || f.state == FlowState::kRefused);
 }
 
 uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo) noexcept {
@@ -90,6 +110,7 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
     return kNoFlow;
   }
   ++stats.created;
+  started |= bit_of(hash);
   Flow& f = table.flow(index);
   FlowCold& c = table.cold(index);
   const bool tcp = h.proto == kProtoTcp && h.has(kHasL4);
@@ -117,6 +138,7 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
 // TCP as far as a sensor in the middle needs it: was it answered, refused, is it over.
 void update_tcp(Flow& f, const Headers& h, Tracked& t) noexcept {
   f.tcp_flags[t.direction] |= h.tcp_flags;
+  if (f.state == FlowState::kEstablished && (h.tcp_flags & (kTcpFin | kTcpRst)) == 0) return;
   const bool rst = (h.tcp_flags & kTcpRst) != 0;
   const bool midstream = (f.flags & kMidstream) != 0;
   if (f.state == FlowState::kNew) {
@@ -165,8 +187,8 @@ void Run::read_quoted(size_t i) noexcept {
   const bool unreachable = h.src_port == (h.proto == kProtoIcmp ? 3 : 1);
   if (!unreachable) return;
   FlowKey::Words key;
-  const bool src_is_lo = make_key(h.quoted_src, h.quoted_src_port, h.quoted_dst, h.quoted_dst_port,
-                                  h.quoted_proto, h, wire, key);
+  const uint32_t ports = h.quoted_src_port | uint32_t{h.quoted_dst_port} << 16;
+  const bool src_is_lo = make_key(h.quoted_src, h.quoted_dst, ports, h.quoted_proto, h, wire, key);
   const uint32_t index = table.find(std::bit_cast<FlowKey>(key));
   if (index == kNoFlow) return;
   Flow& f = table.flow(index);
@@ -181,7 +203,7 @@ void Run::read_quoted(size_t i) noexcept {
 
 FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
   FlowKey::Words key;
-  src_is_lo = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, key);
+  src_is_lo = make_key(h, wire, key);
   return std::bit_cast<FlowKey>(key);
 }
 
@@ -207,28 +229,32 @@ struct Guesses {
   uint64_t hash[kBurstMax];
   uint32_t index[kBurstMax];
   bool src_is_lo[kBurstMax];
+  Rows with_flow = 0;
 
   // Each packet's bucket is asked for kLag packets before it is looked into, and its flow as soon
   // as that tells which: by the time the burst is gone through for good, most are there.
   Guesses(std::span<const Headers> headers, size_t n, uint8_t wire,
           const FlowTable& table) noexcept {
-    constexpr size_t kLag = 8;
-    Rows unknown = 0;
-    for (size_t k = 0; k < n + kLag; ++k) {
-      if (k < n && has_flow(headers[k])) {
-        const Headers& h = headers[k];
-        src_is_lo[k] = make_key(h.src, h.src_port, h.dst, h.dst_port, h.proto, h, wire, key[k]);
-        hash[k] = table.hash(key[k]);
-        table.prefetch_first(hash[k]);
-      }
-      if (k < kLag || !has_flow(headers[k - kLag])) continue;
-      const size_t i = k - kLag;
-      index[i] = table.guess_first(hash[i]);
-      if (index[i] != kNoFlow) continue;
-      table.prefetch_second(hash[i]);
-      unknown |= row(i);
+    constexpr size_t kLag = 12;
+    const Headers* const h = headers.data();  // n of them
+    for (size_t k = 0; k < n; ++k) {
+      src_is_lo[k] = make_key(h[k], wire, key[k]);
+      hash[k] = table.hash(key[k]);
+      table.prefetch_first(hash[k]);
+      with_flow |= Rows{has_flow(h[k])} << k;
+      if (k >= kLag) guess(k - kLag, table);
     }
-    for (const size_t i : each(unknown)) index[i] = table.guess_second(hash[i]);
+    for (size_t i = n < kLag ? 0 : n - kLag; i < n; ++i) guess(i, table);
+    for (const size_t i : each(unknown_)) index[i] = table.guess_second(hash[i]);
+  }
+
+ private:
+  Rows unknown_ = 0;
+  void guess(size_t i, const FlowTable& table) noexcept {
+    index[i] = table.guess_first(hash[i]);
+    if (index[i] != kNoFlow) return;
+    table.prefetch_second(hash[i]);
+    unknown_ |= row(i);
   }
 };
 
@@ -239,18 +265,20 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
                   std::span<EndedFlow> ended) noexcept {
   const size_t n = std::min<size_t>(packets.size(), kBurstMax);
   const Guesses guesses(headers, n, wire, table);
-  Run run{packets, headers, wire, table, stats, tracked, ended};
+  Run run{packets.data(), headers.data(), wire, table, stats, tracked.data(), ended};
   for (size_t i = 0; i < n; ++i) {  // in order: a burst may hold a flow's first two
-    tracked[i] = Tracked{};
-    const Headers& h = headers[i];
-    if (!has_flow(h)) continue;
+    Tracked& t = tracked.data()[i];
+    t = Tracked{};
+    if ((guesses.with_flow >> i & 1) == 0) continue;
+    const Headers& h = run.headers[i];
     uint32_t index = guesses.index[i];
-    if (index == kNoFlow || !table.flow(index).key.is(guesses.key[i])) {
+    const bool is_known = index != kNoFlow && table.flow(index).key.is(guesses.key[i]);
+    if (!is_known && !run.is_new(index, guesses.hash[i])) {
       index = table.find(std::bit_cast<FlowKey>(guesses.key[i]), guesses.hash[i]);
     }
     if (index != kNoFlow) {
       const Flow& f = table.flow(index);
-      const bool over = table.is_expired(f, packets[i].time_ns);
+      const bool over = table.is_expired(f, run.packets[i].time_ns);
       if (over || begins_anew(f, h)) {
         if (run.is_in_burst(i, index)) return {i, run.ended_count};
         run.end(index, over ? EndReason::kTimeout : EndReason::kClosed);
@@ -262,9 +290,9 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
       index = run.start(i, key, guesses.hash[i], guesses.src_is_lo[i]);
     }
     if (index == kNoFlow) continue;
-    tracked[i].index = index;
-    tracked[i].flow = &table.flow(index);
-    if ((tracked[i].flow->flags & kHasDrops) != 0) table.prefetch_drops(index);
+    t.index = index;
+    t.flow = &table.flow(index);
+    if ((t.flow->flags & kHasDrops) != 0) table.prefetch_drops(index);
     run.update(i, guesses.src_is_lo[i]);
     if (h.has(kIcmpError)) run.read_quoted(i);
   }

@@ -102,6 +102,10 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   const bool datagram = parses && h.proto != kProtoTcp;
   if (datagram) parse_one(i, t, {});
   if ((!matches && (!parses || datagram)) || !is_sound(i, wire)) return;
+  if (!matches && streams_->opens_bare(h, t)) {
+    streams_->remember(h, t, flows_.cold(t.index));
+    return;
+  }
   StreamBytes stream;
   if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
     stream = streams_->add(b.view[i], h, t, flows_.cold(t.index), b.plight[i]);

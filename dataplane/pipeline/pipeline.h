@@ -78,8 +78,9 @@ class Worker {
   bool is_sound(size_t i, const WorkerWire& wire);
   void look_at_control() noexcept;
   struct Wanted {
-    Rows odd = 0;   // of which more is to be told than what its flow says
-    Rows look = 0;  // these, and those whose flows a stage still wants
+    Rows odd = 0;    // of which more is to be told than what its flow says
+    Rows look = 0;   // these, and those whose flows a stage still wants
+    Rows judge = 0;  // of which it is not known that no verdict stands against them
   };
   Wanted wanted_of(size_t from, size_t n, const LoadedRules* rules) const;
   Rows drop_settled(const WorkerWire& wire, size_t from, size_t n, Rows rows);

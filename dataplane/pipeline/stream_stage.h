@@ -13,15 +13,23 @@ class StreamStage {
  public:
   explicit StreamStage(const Settings& s) : streams_(s.streams, s.flow.flows_max) {}
 
+  // Of a SYN that carries nothing its number is enough until somebody answers: most of a flood's
+  // are all there is.
+  static bool opens_bare(const Headers& h, const Tracked& t) noexcept {
+    return (h.tcp_flags & 0x3f) == kTcpSyn && h.payload_bytes == 0 && h.proto == kProtoTcp &&
+           t.direction == 0 && t.flow != nullptr && (t.flow->flags & kHasStream) == 0;
+  }
+  static void remember(const Headers& h, const Tracked& t, FlowCold& cold) noexcept {
+    cold.isn = h.tcp_seq;
+    t.flow->flags |= kIsnKnown;
+  }
+
   // p, h: a TCP packet of t's flow that is looked into. One that is refused adds nothing.
   StreamBytes add(const PacketView& p, const Headers& h, const Tracked& t, FlowCold& cold,
                   Plight& plight) noexcept {
     if ((t.flow->flags & kHasStream) == 0) {
-      // Of a SYN its number is enough until somebody answers: most of a flood's are all there is.
-      const bool bare = (h.tcp_flags & 0x3f) == kTcpSyn && h.payload_bytes == 0 && t.direction == 0;
-      if (bare) {
-        cold.isn = h.tcp_seq;
-        t.flow->flags |= kIsnKnown;
+      if (opens_bare(h, t)) {
+        remember(h, t, cold);
         return {};
       }
       if ((t.flow->flags & kIsnKnown) != 0) streams_.open(*t.flow, t.index, cold.isn);

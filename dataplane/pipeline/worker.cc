@@ -140,19 +140,19 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
   const std::span<Decision> decisions(b.decision + from, n);
-  const Rows judged = verdicts_.fetch(tracked);
   const Wanted wanted = wanted_of(from, n, rules);
-  const Rows with_verdict =
-      verdicts_.judge(b.has_views ? views : packets, headers, tracked, flows_, decisions, judged);
-  Rows look = wanted.look;
+  verdicts_.fetch(tracked, wanted.judge);
+  const Rows dropped = drop_settled(wire, from, n, (wanted.judge | wanted.look) & ~wanted.odd);
+  b.dropped = dropped << from;
+  const Rows with_verdict = verdicts_.judge(b.has_views ? views : packets, headers, tracked, flows_,
+                                            decisions, wanted.judge & ~dropped);
+  Rows look = wanted.look & ~dropped;
   for (const size_t i : each(with_verdict & ~look)) {  // of what is trusted and plain, nothing
     if (!verdicts_.is_trusted(decisions[i])) look |= row(i);
   }
   b.look = look << from;
   if (look == 0) return n;
   for (const size_t i : each(look & ~with_verdict)) decisions[i] = Decision{};
-  look &= ~drop_settled(wire, from, n, look & ~wanted.odd);
-  if (look == 0) return n;
   if (!b.has_views) make_views(look << from);
   for (const size_t i : each(look)) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
   const std::span<bool> became_known(b.became_known + from, n);
@@ -169,11 +169,12 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   return n;
 }
 
-// What is left for the stages after judge, where no verdict stands.
+// What is left for the stages after track.
 Worker::Wanted Worker::wanted_of(size_t from, size_t n, const LoadedRules* rules) const {
   const Burst& b = *burst_;
   const unsigned wants = kWantsClassify | kWantsParse | kHasStream | kBlockedByRule |
                          (rules == nullptr ? 0u : unsigned{kWantsMatch});
+  const Verdicts::Standing standing = verdicts_.now();
   Wanted w;
   for (size_t i = 0; i < n; ++i) {
     const Tracked& t = b.tracked[from + i];
@@ -184,6 +185,7 @@ Worker::Wanted Worker::wanted_of(size_t from, size_t n, const LoadedRules* rules
     const bool busy = odd || (t.flow->flags & wants) != 0;
     w.odd |= Rows{odd} << i;
     w.look |= Rows{busy} << i;
+    w.judge |= Rows{t.flow == nullptr || !standing.has_none(*t.flow)} << i;
   }
   if (plight_ != FailCause::kCount) w.look = first_rows(n);
   return w;
@@ -192,22 +194,15 @@ Worker::Wanted Worker::wanted_of(size_t from, size_t n, const LoadedRules* rules
 // What a verdict or rule drops whatever is in it, and of which nothing is kept any more, costs no
 // more than that. rows: plain ones. Returns those that it dropped.
 Rows Worker::drop_settled(const WorkerWire& wire, size_t from, size_t n, Rows rows) {
-  if (settings_.wire[wire.index].mode != Mode::kEnforce) return 0;
+  if (rows == 0 || settings_.wire[wire.index].mode != Mode::kEnforce) return 0;
   Burst& b = *burst_;
-  Rows settled = 0;
-  for (const size_t i : each(rows)) {
-    const Flow& f = *b.tracked[from + i].flow;
-    // What a rule blocks is read to its end: it tells what was tried.
-    const bool reads = b.decision[from + i].verdict_slot == kNoSlot && (f.flags & kWantsParse) != 0;
-    const bool keeps = reads || (f.flags & kHasStream) != 0 || f.parse_slot != kNoSlot;
-    settled |= Rows{!keeps} << i;
-  }
-  if (settled == 0) return 0;
   const std::span<const PacketView> packets(b.packet + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
-  const std::span<Decision> decisions(b.decision + from, n);
-  const Rows dropped = verdicts_.drop(packets, tracked, flows_, decisions, settled);
-  events_.dropped(packets, {b.headers + from, n}, tracked, decisions, wire.index, dropped);
+  const std::span<Reason> reasons(b.reason + from, n);
+  const Rows dropped = verdicts_.drop(packets, tracked, flows_, reasons, rows);
+  if (dropped != 0) {
+    events_.dropped(packets, {b.headers + from, n}, tracked, reasons, wire.index, flows_, dropped);
+  }
   return dropped;
 }
 
@@ -292,7 +287,7 @@ void Worker::hold(const WorkerWire& wire, size_t from, size_t n) {
     w.held_packets.add();
     w.held_bytes.add(b.packet[i].wire_bytes);
   }
-  verdicts_.passed({b.packet, from + n}, {b.tracked, from + n}, goes);
+  verdicts_.passed({b.packet, from + n}, {b.tracked, from + n}, goes & ~b.dropped);
 }
 
 // Hands the burst, without what is held, to the other side; reasons come back to their rows.

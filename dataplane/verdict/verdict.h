@@ -64,9 +64,28 @@ class Verdicts {
   // first hits.
   void step(TimeNs now, VerdictReports& reports);
 
-  // Before judge, with something to do in between: what stands against a flow is far from it in
-  // memory. Returns the packets that judge must see: the others are known to have no verdict.
-  Rows fetch(std::span<const Tracked> tracked) const noexcept;
+  // The table as it stands now, for flows to be held against.
+  class Standing {
+   public:
+    explicit Standing(uint32_t generation) noexcept : generation_(generation) {}
+    bool is_known(const Flow& f) const noexcept { return f.verdict_generation == generation_; }
+    bool has_none(const Flow& f) const noexcept { return is_known(f) && f.verdict_slot == kNoSlot; }
+
+   private:
+    uint32_t generation_;
+  };
+  Standing now() const noexcept;
+
+  // With something to do before drop and judge: what stands against a flow is far from it in
+  // memory. rows: all of which it is not known that nothing does.
+  void fetch(std::span<const Tracked> tracked, Rows rows) const noexcept;
+
+  // Before judge, on a wire that enforces; rows: packets whose flows there are and of which no more
+  // is to be told than that they were dropped. Of these it drops silently, as decide() does, those
+  // that a verdict or rule stops whatever is in them, where nothing is kept of their flow any more,
+  // and writes reasons[i]. Returns them: no other stage need see them.
+  Rows drop(std::span<const PacketView> packets, std::span<const Tracked> tracked, FlowTable& flows,
+            std::span<Reason> reasons, Rows rows) noexcept;
 
   // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
   // (new flow, table changed, application became known). Returns the packets that have a verdict
@@ -77,11 +96,6 @@ class Verdicts {
 
   // Whether the packet's verdict stops it whatever is in it, so that nobody need look inside.
   bool is_stopped(const Decision& d) const noexcept;
-  // Of `rows`, which have one and are to be told of in no other way: decides those whose verdict,
-  // or the rule that blocks their flow, drops them silently, as decide() does on a wire that
-  // enforces. Returns them.
-  Rows drop(std::span<const PacketView> packets, std::span<const Tracked> tracked, FlowTable& flows,
-            std::span<Decision> decisions, Rows rows) noexcept;
   // Whether it is a pass verdict.
   bool is_trusted(const Decision& d) const noexcept;
   // Whether it is something that its device has always done: a verdict says so, and nothing else
@@ -115,8 +129,7 @@ class Verdicts {
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
-  static void count_drop(const PacketView& packet, const Tracked& tracked, const Decision& decision,
-                         FlowTable& flows) noexcept;
+  void count_stopped(StandingVerdict& e, const PacketView& packet) noexcept;
   Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowTable& flows,
                     Decision& decision, bool& is_trusted) noexcept;
   bool is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& tracked,

@@ -210,7 +210,8 @@ void Verdicts::step(TimeNs now, VerdictReports& reports) {
 
 [[gnu::noinline]] void Verdicts::look_up(Flow& f, const FlowCold& c,
                                          const PacketView& packet) noexcept {
-  f.verdict_slot = table_->find(subject_of(f, c), packet.time_ns);
+  const bool is_empty = table_->size() == 0;
+  f.verdict_slot = is_empty ? kNoVerdict : table_->find(subject_of(f, c), packet.time_ns);
   f.verdict_generation = table_->generation();
 }
 
@@ -225,21 +226,56 @@ uint32_t Verdicts::verdict_of(const Tracked& t, const FlowTable& flows,
   return f.verdict_slot;
 }
 
-Rows Verdicts::fetch(std::span<const Tracked> tracked) const noexcept {
-  const uint32_t generation = table_->generation();
-  Rows open = 0;
-  for (size_t i = 0; i < tracked.size(); ++i) {
+Verdicts::Standing Verdicts::now() const noexcept {
+  static_assert(kNoSlot == kNoVerdict);
+  return Standing(table_->generation());
+}
+
+void Verdicts::fetch(std::span<const Tracked> tracked, Rows rows) const noexcept {
+  for (const size_t i : each(rows)) {
     const Flow* f = tracked[i].flow;
-    const bool none =
-        f != nullptr && f->verdict_generation == generation && f->verdict_slot == kNoVerdict;
-    open |= Rows{!none} << i;
+    if (f != nullptr && f->verdict_slot < table_->capacity()) table_->prefetch(f->verdict_slot);
   }
-  for (const size_t i : each(open)) {
-    const Tracked& t = tracked[i];
-    if (t.flow == nullptr || t.flow->verdict_slot >= table_->capacity()) continue;
-    table_->prefetch(t.flow->verdict_slot);
+}
+
+inline void Verdicts::count_stopped(StandingVerdict& e, const PacketView& packet) noexcept {
+  if (e.packets++ == 0) {
+    e.first_hit_ns = packet.time_ns;
+    if (first_hits_count_ < kFirstHitsMax) first_hits_[first_hits_count_++] = e.id;
   }
-  return open;
+  e.bytes += packet.wire_bytes;
+  e.last_hit_ns = packet.time_ns;
+}
+
+Rows Verdicts::drop(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                    FlowTable& flows, std::span<Reason> reasons, Rows rows) noexcept {
+  const Standing standing = now();
+  Rows dropped = 0;
+  for (const size_t i : each(rows)) {
+    const PacketView& p = packets.data()[i];
+    const Tracked& t = tracked.data()[i];
+    Flow& f = *t.flow;
+    const bool keeps = (f.flags & kHasStream) != 0 || f.parse_slot != kNoSlot;
+    if (keeps || !standing.is_known(f)) continue;
+    auto reason = Reason::kRuleDrop;
+    VerdictId id = 0;
+    if (f.verdict_slot != kNoVerdict) {
+      StandingVerdict& e = table_->at(f.verdict_slot);
+      const bool stops = e.action == Action::kDrop || e.action == Action::kKeep;
+      if (!stops || e.expire_ns <= p.time_ns) continue;
+      count_stopped(e, p);
+      reason = Reason::kVerdictDrop;
+      id = e.id;
+    } else {  // what a rule blocks is read to its end: it tells what was tried
+      const bool reads = (f.flags & kWantsParse) != 0;
+      if ((f.flags & kBlockedByRule) == 0 || reads) continue;
+      if (flows.drops(t.index).rule_action != Action::kDrop) continue;
+    }
+    flows.drops_to_write(t.index).count(id, p.wire_bytes);
+    reasons.data()[i] = reason;
+    dropped |= row(i);
+  }
+  return dropped;
 }
 
 Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
@@ -259,40 +295,6 @@ Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Header
     found |= row(i);
   }
   return found;
-}
-
-Rows Verdicts::drop(std::span<const PacketView> packets, std::span<const Tracked> tracked,
-                    FlowTable& flows, std::span<Decision> decisions, Rows rows) noexcept {
-  Rows dropped = 0;
-  for (const size_t i : each(rows)) {
-    const PacketView& p = packets[i];
-    const Tracked& t = tracked[i];
-    Decision& d = decisions[i];
-    if (d.verdict_slot != kNoVerdict) {
-      const Action a = table_->at(d.verdict_slot).action;
-      if (a != Action::kDrop && a != Action::kKeep) continue;
-      bool is_trusted = false;
-      d.reason = by_verdict(p, t, flows, d, is_trusted);
-    } else {
-      if ((t.flow->flags & kBlockedByRule) == 0) continue;
-      const FlowDrops& blocked = flows.drops(t.index);
-      if (blocked.rule_action != Action::kDrop) continue;
-      d.rule_sid = blocked.rule_sid;
-      d.reason = Reason::kRuleDrop;
-    }
-    d.would = d.reason;
-    count_drop(p, t, d, flows);
-    dropped |= row(i);
-  }
-  return dropped;
-}
-
-void Verdicts::count_drop(const PacketView& packet, const Tracked& t, const Decision& d,
-                          FlowTable& flows) noexcept {
-  FlowDrops& drops = flows.drops_to_write(t.index);
-  ++drops.packets;
-  drops.bytes += packet.wire_bytes;
-  if (d.verdict != 0) drops.verdict = d.verdict;
 }
 
 bool Verdicts::is_stopped(const Decision& d) const noexcept {
@@ -353,12 +355,7 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTabl
   }
   const Reason reason = verdict_reason(e.action);
   if (reason == Reason::kNone) return reason;
-  if (e.packets++ == 0) {
-    e.first_hit_ns = packet.time_ns;
-    if (first_hits_count_ < kFirstHitsMax) first_hits_[first_hits_count_++] = e.verdict.id;
-  }
-  e.bytes += packet.wire_bytes;
-  e.last_hit_ns = packet.time_ns;
+  count_stopped(e, packet);
   d.verdict = e.id;
   return reason;
 }
@@ -422,8 +419,18 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   d.would = mode == Mode::kTap ? Reason::kNone : reason;
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
   d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
-  if (d.reason != Reason::kNone && f != nullptr) count_drop(packet, t, d, flows);
+  if (d.reason != Reason::kNone && f != nullptr) {
+    flows.drops_to_write(t.index).count(d.verdict, packet.wire_bytes);
+  }
 }
+
+namespace {
+
+bool is_blocked_by_rule(const Tracked& t) noexcept {
+  return t.flow != nullptr && (t.flow->flags & kBlockedByRule) != 0;
+}
+
+}  // namespace
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       std::span<const bool> became_known, std::span<const Hits> hits,
@@ -435,6 +442,10 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Track
       look_up(*tracked[i].flow, flows.cold(tracked[i].index), packets[i]);
       decisions[i].verdict_slot = tracked[i].flow->verdict_slot;
     }
+    // Most of a flow's beginning is none of anybody's business.
+    const bool free = decisions[i].verdict_slot == kNoVerdict && hits[i].count == 0 &&
+                      plights[i].refused == Reason::kNone && plights[i].cause == FailCause::kCount;
+    if (free && !is_blocked_by_rule(tracked[i])) continue;
     decide_one(packets[i], tracked[i], hits[i], plights[i], rules, wire, flows, decisions[i]);
   }
 }
@@ -443,11 +454,12 @@ void Verdicts::passed(std::span<const PacketView> packets, std::span<const Track
                       Rows rows) noexcept {
   History& h = *history_;
   uint64_t count = h.count;
-  for (size_t i = 0; i < packets.size(); ++i) {
-    const Tracked& t = tracked[i];
-    if (t.flow == nullptr || (rows >> i & 1) == 0) continue;
-    h.passed[count++ % kHistoryPackets] = {packets[i].time_ns, static_cast<uint32_t>(t.flow->id),
-                                           t.index};
+  const Tracked* const t = tracked.data();  // as many as packets
+  const PacketView* const p = packets.data();
+  for (const size_t i : each(rows & first_rows(packets.size()))) {
+    if (t[i].flow == nullptr) continue;
+    h.passed[count++ % kHistoryPackets] = {p[i].time_ns, static_cast<uint32_t>(t[i].flow->id),
+                                           t[i].index};
   }
   h.count = count;
 }

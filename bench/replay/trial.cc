@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/replay/trial.h"
 
+#include <sched.h>
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -102,11 +103,21 @@ class Rules {
 
 struct Nobody final : ChainListener {};
 
+// The worker's core is its own; where there is no other, it is shared.
+void leave(int cpu) {
+  cpu_set_t others;
+  CPU_ZERO(&others);
+  for (unsigned c = 0; c < std::thread::hardware_concurrency(); ++c) CPU_SET(c, &others);
+  CPU_CLR(cpu, &others);
+  if (CPU_COUNT(&others) != 0) sched_setaffinity(0, sizeof others, &others);
+}
+
 class Drainer {
  public:
   Drainer(Segment& segment, Drain how, const std::atomic<TimeNs>& now) {
     if (how == Drain::kNone) return;
-    thread_ = std::thread([this, &segment, how, &now] {
+    thread_ = std::thread([this, &segment, how, &now, here = sched_getcpu()] {
+      leave(here);
       Nobody nobody;
       ChainSettings settings;
       settings.publish.in_process = true;

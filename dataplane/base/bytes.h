@@ -64,5 +64,9 @@ inline void store_be32(uint8_t* p, uint32_t v) noexcept {
   v = detail::swap_to_big(v);
   std::memcpy(p, &v, sizeof v);
 }
+inline void store_be64(uint8_t* p, uint64_t v) noexcept {
+  v = detail::swap_to_big(v);
+  std::memcpy(p, &v, sizeof v);
+}
 
 }  // namespace weir

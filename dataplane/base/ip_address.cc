@@ -7,21 +7,6 @@
 
 namespace weir {
 
-IpAddress masked(const IpAddress& a, unsigned bits) noexcept {
-  IpAddress m;
-  if (bits > 128) bits = 128;
-  std::memcpy(m.bytes.data(), a.bytes.data(), bits / 8);
-  if (bits % 8 != 0) {
-    const auto keep = static_cast<uint8_t>(0xff << (8 - bits % 8));
-    m.bytes[bits / 8] = static_cast<uint8_t>(a.bytes[bits / 8] & keep);
-  }
-  return m;
-}
-
-bool IpPrefix::contains(const IpAddress& a) const noexcept {
-  return masked(a, bits) == masked(address, bits);
-}
-
 std::string to_string(const IpAddress& a) {
   char text[INET6_ADDRSTRLEN];
   const bool v4 = a.is_v4();

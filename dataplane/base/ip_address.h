@@ -52,7 +52,22 @@ struct IpAddress {
     return high() != o.high() ? high() <=> o.high() : low() <=> o.low();
   }
 
+  // Its first `bits` bits, the rest zero; and whether o's are the same.
+  IpAddress first(unsigned bits) const noexcept {
+    IpAddress m;
+    store_be64(m.bytes.data(), high() & leading(bits));
+    store_be64(m.bytes.data() + 8, bits > 64 ? low() & leading(bits - 64) : 0);
+    return m;
+  }
+  bool shares(unsigned bits, const IpAddress& o) const noexcept {
+    const uint64_t differs = (high() ^ o.high()) & leading(bits);
+    return bits <= 64 ? differs == 0 : (differs | ((low() ^ o.low()) & leading(bits - 64))) == 0;
+  }
+
  private:
+  static uint64_t leading(unsigned bits) noexcept {
+    return bits == 0 ? 0 : bits >= 64 ? ~uint64_t{0} : ~uint64_t{0} << (64 - bits);
+  }
   uint64_t high() const noexcept { return load_be64(bytes.data()); }
   uint64_t low() const noexcept { return load_be64(bytes.data() + 8); }
 };
@@ -64,12 +79,14 @@ struct IpPrefix {
   IpAddress address{};
   uint8_t bits = 0;
 
-  bool contains(const IpAddress& a) const noexcept;
+  bool contains(const IpAddress& a) const noexcept { return a.shares(bits, address); }
   bool operator==(const IpPrefix&) const noexcept = default;
 };
 
 // a with all but the first `bits` bits cleared.
-IpAddress masked(const IpAddress& a, unsigned bits) noexcept;
+inline IpAddress masked(const IpAddress& a, unsigned bits) noexcept {
+  return a.first(bits);
+}
 
 std::string to_string(const IpAddress& a);  // "10.0.0.1", "fe80::1"
 std::string to_string(const IpPrefix& p);   // "10.0.0.0/24"; a single host without "/32"

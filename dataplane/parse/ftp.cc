@@ -54,10 +54,7 @@ Probe of_greeting(const ProbeInput& in) noexcept {
   if (in.bytes.size() < 4) return kPerhaps;
   if (in.bytes[3] != ' ' && in.bytes[3] != '-') return kNotMine;
   Bytes line;
-  size_t used = 0;
-  const bool whole = next_line(in.bytes, 0, line, used) || in.bytes.size() > 400;
-  if (!whole) return kPerhaps;
-  if (line.empty()) line = in.bytes;
+  if (!read_greeting(in.bytes, line)) return kPerhaps;
   if (!is_printable(line)) return kNotMine;
   if (has_ignoring_case(line, "SMTP")) return kNotMine;
   if (has_ignoring_case(in.bytes, "\n331 ")) return kMineFromServer;  // it asks for a password

@@ -20,6 +20,15 @@ LineReader::Got LineReader::next(Bytes bytes, size_t seen, size_t most) noexcept
   return Got::kLine;
 }
 
+bool read_greeting(Bytes bytes, Bytes& line) noexcept {
+  constexpr size_t kGreetingMax = 400;
+  const Bytes begin = bytes.first(std::min(bytes.size(), kGreetingMax));
+  size_t used = 0;
+  if (next_line(begin, 0, line, used)) return true;
+  line = begin;
+  return begin.size() == kGreetingMax;
+}
+
 Bytes first_word(Bytes line, Bytes& rest) noexcept {
   const auto blank = std::find(line.begin(), line.end(), ' ');
   const auto n = static_cast<size_t>(blank - line.begin());

@@ -50,6 +50,9 @@ class LineReader {
   bool skipping_ = false;
 };
 
+// The line that a server opens with. Of a long one the beginning, however much came with it. false:
+// neither is there yet.
+bool read_greeting(Bytes bytes, Bytes& line) noexcept;
 // What stands before the first blank; rest: what stands behind it, without blanks around.
 Bytes first_word(Bytes line, Bytes& rest) noexcept;
 bool starts_ignoring_case(Bytes bytes, std::string_view start) noexcept;

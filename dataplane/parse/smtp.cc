@@ -17,11 +17,7 @@ Probe of_greeting(const ProbeInput& in) noexcept {
   if (in.bytes.size() < 4) return kPerhaps;
   if (in.bytes[3] != ' ' && in.bytes[3] != '-') return kNotMine;
   Bytes line;
-  size_t used = 0;
-  if (!next_line(in.bytes, 0, line, used)) {
-    if (in.bytes.size() <= 400) return kPerhaps;
-    line = in.bytes;
-  }
+  if (!read_greeting(in.bytes, line)) return kPerhaps;
   if (!is_printable(line)) return kNotMine;
   if (has_ignoring_case(line, "SMTP") || is_smtp_port(in)) return kMineFromServer;
   return has_ignoring_case(line, "FTP") ? kNotMine : kPerhaps;

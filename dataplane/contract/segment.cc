@@ -123,7 +123,8 @@ Result<Segment> Segment::attach(const std::string& path) {
     return fail(path + " is too short to be a shared segment of Weir");
   }
   const auto bytes = static_cast<uint64_t>(info.st_size);
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  // Its pages are there from the start: a worker that writes an event is not to take a page fault.
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
   const int code = errno;
   close(fd);
   if (memory == MAP_FAILED) {
@@ -147,7 +148,8 @@ Result<Segment> Segment::attach(const std::string& path) {
 Segment Segment::in_memory(const Settings& settings, TimeNs clock_offset_ns) {
   CHECK(settings.workers >= 1 && settings.workers <= kWorkersMax);
   const uint64_t bytes = segment_bytes(settings.workers);
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   CHECK(memory != MAP_FAILED);
   fill(memory, bytes, settings, clock_offset_ns);
   return Segment(memory, bytes);

@@ -4,6 +4,7 @@
 #include "dataplane/decode/decode.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 
@@ -402,21 +403,40 @@ inline bool decode_plain_tcp(const PacketView& packet, Headers& h) noexcept {
   return true;
 }
 
-// Ones' complement sum (RFC 1071) of `bytes` bytes at p, added to `sum`.
-uint64_t add_words(const uint8_t* p, uint32_t bytes, uint64_t sum) noexcept {
-  for (; bytes >= 4; p += 4, bytes -= 4) sum += load_be32(p);
-  if (bytes >= 2) {
-    sum += load_be16(p);
-    p += 2;
-    bytes -= 2;
+template <class Word>
+uint64_t load_word(const uint8_t* p) noexcept {
+  Word word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+// Ones' complement sum of `bytes` bytes at p, added to `sum`: below 2^48, so that nothing carries
+// out. It is the same whatever the order of bytes in a word and however wide the words are (RFC
+// 1071 section 2): so they are added as they lie, as many at a time as the machine can.
+inline uint64_t add_words(const uint8_t* p, uint32_t bytes, uint64_t sum) noexcept {
+  static_assert(std::endian::native == std::endian::little);  // a last odd byte is a word's first
+  constexpr unsigned kLanes = 4;
+  if (bytes >= kLanes * 8) {
+    uint64_t low[kLanes] = {}, high[kLanes] = {};
+    for (; bytes >= kLanes * 8; p += kLanes * 8, bytes -= kLanes * 8) {
+      for (unsigned i = 0; i < kLanes; ++i) {
+        const uint64_t word = load_word<uint64_t>(p + size_t{8} * i);
+        low[i] += word & 0xffffffff;
+        high[i] += word >> 32;
+      }
+    }
+    for (unsigned i = 0; i < kLanes; ++i) sum += low[i] + high[i];
   }
-  if (bytes == 1) sum += static_cast<uint32_t>(*p) << 8;
+  for (; bytes >= 4; p += 4, bytes -= 4) sum += load_word<uint32_t>(p);
+  if ((bytes & 2) != 0) sum += load_word<uint16_t>(p);
+  if ((bytes & 1) != 0) sum += p[bytes & 2];
   return sum;
 }
 
 bool sums_to_ones(uint64_t sum) noexcept {
-  sum = (sum >> 32) + (sum & 0xffffffff);
-  while (sum >> 16 != 0) sum = (sum >> 16) + (sum & 0xffff);
+  for (const unsigned half : {32U, 16U, 16U, 16U}) {
+    sum = (sum >> half) + (sum & ((uint64_t{1} << half) - 1));
+  }
   return sum == 0xffff;
 }
 
@@ -492,12 +512,12 @@ Anomaly checksum_anomaly(const PacketView& packet, const Headers& h) noexcept {
   if (h.proto == kProtoUdp && load_be16(l4 + 6) == 0 && h.ip_version == 4) return Anomaly::kNone;
   uint32_t covered = l4_bytes;
   if (h.proto == kProtoUdp) covered = std::min<uint32_t>(covered, load_be16(l4 + 4));
-  // Pseudo-header: RFC 793 section 3.1, RFC 8200 section 8.1.
-  const unsigned address_at = h.ip_version == 4 ? 12 : 0;
-  const unsigned address_bytes = h.ip_version == 4 ? 4 : 16;
-  uint64_t sum = uint64_t{h.proto} + covered;
-  sum = add_words(h.src.bytes.data() + address_at, address_bytes, sum);
-  sum = add_words(h.dst.bytes.data() + address_at, address_bytes, sum);
+  // Pseudo-header: RFC 793 section 3.1, RFC 8200 section 8.1. What stands before an address of
+  // version 4 in the one of version 6 that it is kept as, 0xffff, adds nothing.
+  uint64_t sum = detail::swap_to_big(uint32_t{h.proto} + covered);
+  for (const IpAddress* address : {&h.src, &h.dst}) {
+    sum = add_words(address->bytes.data(), sizeof address->bytes, sum);
+  }
   switch (h.proto) {
     case kProtoTcp:
       return sums_to_ones(add_words(l4, covered, sum)) ? Anomaly::kNone : Anomaly::kTcpBadChecksum;

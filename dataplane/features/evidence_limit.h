@@ -16,15 +16,18 @@ namespace weir {
 class EvidenceLimit {
  public:
   explicit EvidenceLimit(uint32_t per_second)
-      : per_second_(per_second), places_(std::make_unique<Place[]>(kPlaces)) {}
+      : per_second_(per_second),
+        places_(std::make_unique<Place[]>(kPlaces)),
+        kept_(std::make_unique<Kept[]>(kPlaces)) {}
 
   // true: tell e now. false: it was counted. tell(const Evidence&): of counts that are due.
   template <class Tell>
   bool admit(const Evidence& e, Tell&& tell) {
     const uint64_t key = key_of(e);
-    Place& p = places_[key % kPlaces];
+    const uint64_t at = key % kPlaces;
+    Place& p = places_[at];
     if (p.key != key || e.time_ns - p.began_ns >= window_of(e.kind) || e.time_ns < p.began_ns) {
-      flush(p, tell);
+      flush(at, tell);
       p.key = key;
       p.began_ns = e.time_ns;
       p.told = 0;
@@ -37,10 +40,11 @@ class EvidenceLimit {
       return true;
     }
     if (p.counted++ == 0) ++pending_;
-    p.last = e;
-    p.fact_bytes = static_cast<uint16_t>(e.facts.size() <= sizeof p.facts ? e.facts.size() : 0);
-    p.last.overflow = e.overflow || p.fact_bytes != e.facts.size();
-    std::memcpy(p.facts, e.facts.data(), p.fact_bytes);
+    Kept& k = kept_[at];
+    k.last = e;
+    k.fact_bytes = static_cast<uint16_t>(e.facts.size() <= sizeof k.facts ? e.facts.size() : 0);
+    k.last.overflow = e.overflow || k.fact_bytes != e.facts.size();
+    std::memcpy(k.facts, e.facts.data(), k.fact_bytes);
     return false;
   }
   // Tells counts that are a second old, looking at `places` places; all: of any age, everywhere.
@@ -48,19 +52,23 @@ class EvidenceLimit {
   void sweep(TimeNs now, uint32_t places, bool all, Tell&& tell) {
     if (pending_ == 0) return;
     for (uint32_t n = 0; n < (all ? kPlaces : places); ++n) {
-      Place& p = places_[sweep_at_];
+      const uint64_t at = sweep_at_;
       sweep_at_ = (sweep_at_ + 1) % kPlaces;
-      if (all || now - p.began_ns >= window_of(p.last.kind)) flush(p, tell);
+      if (places_[at].counted == 0) continue;
+      const TimeNs window = window_of(kept_[at].last.kind);
+      if (all || now - places_[at].began_ns >= window) flush(at, tell);
     }
   }
 
  private:
   static constexpr uint32_t kPlaces = 2048;
   static constexpr uint32_t kSameLoginsPerSecond = 20;
-  struct Place {
+  struct Place {  // what every event looks at: small, so that all of them stay in the cache
     uint64_t key = 0;
     TimeNs began_ns = 0;
     uint32_t told = 0, counted = 0;
+  };
+  struct Kept {  // where `counted` is not 0
     uint16_t fact_bytes = 0;
     Evidence last;
     uint8_t facts[2 * kEvidencePartBytes] = {};
@@ -69,9 +77,16 @@ class EvidenceLimit {
     return kind == EvidenceKind::kArp ? 60 * kNsPerSecond : kNsPerSecond;
   }
   static uint64_t key_of(const Evidence& e) noexcept {
-    uint64_t h = 0xcbf29ce484222325u ^ static_cast<uint64_t>(e.kind);  // FNV-1a
+    uint64_t h = 0xcbf29ce484222325u ^ static_cast<uint64_t>(e.kind);  // FNV-1a, of words
     const auto add = [&h](const uint8_t* p, size_t n) {
-      for (size_t i = 0; i < n; ++i) h = (h ^ p[i]) * 0x100000001b3u;
+      for (uint64_t word = 0; n != 0; word = 0) {
+        const size_t some = n < sizeof word ? n : sizeof word;
+        std::memcpy(&word, p, some);
+        h = (h ^ word) * 0x100000001b3u;
+        h ^= h >> 32;
+        p += some;
+        n -= some;
+      }
     };
     add(e.ends.src.bytes.data(), 16);
     if (e.kind == EvidenceKind::kLogin || e.kind == EvidenceKind::kArp) {
@@ -81,11 +96,13 @@ class EvidenceLimit {
     return (h ^ h >> 29) | 1;
   }
   template <class Tell>
-  void flush(Place& p, Tell&& tell) {
+  void flush(uint64_t at, Tell&& tell) {
+    Place& p = places_[at];
     if (p.counted == 0) return;
-    p.last.repeats = p.counted;
-    p.last.facts = {p.facts, p.fact_bytes};
-    tell(p.last);
+    Kept& k = kept_[at];
+    k.last.repeats = p.counted;
+    k.last.facts = {k.facts, k.fact_bytes};
+    tell(k.last);
     p.counted = 0;
     --pending_;
   }
@@ -94,6 +111,7 @@ class EvidenceLimit {
   uint32_t pending_ = 0;  // places with a count
   uint32_t sweep_at_ = 0;
   std::unique_ptr<Place[]> places_;
+  std::unique_ptr<Kept[]> kept_;
 };
 
 }  // namespace weir

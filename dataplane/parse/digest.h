@@ -43,7 +43,7 @@ class Aes128 {
   void encrypt(std::span<const uint8_t, 16> in, std::span<uint8_t, 16> out) const noexcept;
 
  private:
-  alignas(8) uint8_t context_[248];
+  alignas(16) uint8_t context_[256];
 };
 
 }  // namespace weir::parse

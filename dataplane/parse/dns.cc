@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/dns.h"
 
+#include <array>
 #include <charconv>
 
 #include "dataplane/parse/cursor.h"
@@ -38,10 +39,23 @@ constexpr Named kRcodes[] = {{0, "NOERROR"}, {1, "FORMERR"}, {2, "SERVFAIL"}, {3
                              {4, "NOTIMP"},  {5, "REFUSED"}, {6, "YXDOMAIN"}, {7, "YXRRSET"},
                              {8, "NXRRSET"}, {9, "NOTAUTH"}, {10, "NOTZONE"}, {16, "BADVERS"}};
 
-template <size_t N>
-void named(FactWriter& facts, Fact fact, const Named (&names)[N], uint16_t number) noexcept {
-  for (const Named& n : names) {
-    if (n.number == number) return facts.text(fact, n.name);
+// Where each number of a table stands in it, by number; 0xff: nowhere.
+template <const auto& kNames>
+constexpr auto kPlaces = [] {
+  constexpr uint16_t kLast = kNames[std::size(kNames) - 1].number;  // they are in order
+  std::array<uint8_t, kLast + 1> places;
+  places.fill(0xff);
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    places[kNames[i].number] = static_cast<uint8_t>(i);
+  }
+  return places;
+}();
+
+template <const auto& kNames>
+void named(FactWriter& facts, Fact fact, uint16_t number) noexcept {
+  const auto& places = kPlaces<kNames>;
+  if (number < places.size() && places[number] != 0xff) {
+    return facts.text(fact, kNames[places[number]].name);
   }
   char digits[8];
   const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
@@ -54,38 +68,49 @@ struct Name {
   Bytes bytes() const noexcept { return {text, size}; }
 };
 
+// `n` bytes of `message` from `at` on, which are there. Copied as 16 where both have room for that:
+// most labels are shorter than what a call of memcpy costs.
+void add_label(Bytes message, size_t at, size_t n, Name& name) noexcept {
+  constexpr size_t kShort = 16;
+  const bool roomy = message.size() - at >= kShort && sizeof name.text - name.size >= kShort;
+  if (n <= kShort && roomy) {
+    std::memcpy(name.text + name.size, message.data() + at, kShort);
+  } else {
+    std::memcpy(name.text + name.size, message.data() + at, n);
+  }
+  name.size += n;
+}
+
 // RFC 1035 section 4.1.4. The labels joined by dots; pointers are followed, backwards or forwards,
 // only so often. false: it does not end within the message or is longer than a name may be.
-bool read_name(Bytes message, Cursor& at, Name& name) noexcept {
+bool read_name(Bytes message, Cursor& cursor, Name& name) noexcept {
   constexpr unsigned kPointersMax = 32;
   constexpr size_t kWireMax = 1025;  // four times what is allowed: odd names are worth a look
-  Cursor c = at;
-  bool jumped = false;
+  if (!cursor.ok()) return false;
+  size_t at = cursor.at();
   unsigned pointers = 0;
   name.size = 0;
   size_t wire = 0;
   for (;;) {
-    const uint8_t length = c.u8();
-    if (!c.ok()) return false;
+    if (at >= message.size()) return false;
+    const uint8_t length = message[at++];
     if (length == 0) break;
     if ((length & 0xc0) == 0xc0) {
-      const size_t target = size_t{length & 0x3fu} << 8 | c.u8();
-      if (!c.ok() || ++pointers > kPointersMax || target >= message.size()) return false;
-      if (!jumped) at = c;
-      jumped = true;
-      c = Cursor(message);
-      c.seek(target);
+      if (at >= message.size()) return false;
+      const size_t target = size_t{length & 0x3fu} << 8 | message[at++];
+      if (++pointers > kPointersMax || target >= message.size()) return false;
+      if (pointers == 1) cursor.seek(at);
+      at = target;
       continue;
     }
-    if ((length & 0xc0) != 0) return false;
-    const Bytes label = c.bytes(length);
+    if ((length & 0xc0) != 0 || message.size() - at < length) return false;
     wire += length + 1u;
-    if (!c.ok() || wire > kWireMax || name.size + length + 1 > sizeof name.text) return false;
+    if (wire > kWireMax || name.size + length + 1 > sizeof name.text) return false;
     if (name.size != 0) name.text[name.size++] = '.';
-    std::copy(label.begin(), label.end(), name.text + name.size);
-    name.size += length;
+    add_label(message, at, length, name);
+    at += length;
   }
-  if (!jumped) at = c;
+  if (pointers == 0) cursor.seek(at);
   return true;
 }
 
@@ -272,13 +297,14 @@ bool write_section(FactWriter& facts, Bytes message, Cursor& c, unsigned records
     if (i >= kRecordsMax) continue;
     facts.item(s.item);
     facts.text(s.name, r.name.bytes());
-    named(facts, s.type, kTypes, r.type);
+    named<kTypes>(facts, s.type, r.type);
     facts.number(s.ttl, r.ttl);
     const Bytes text = data_text(message, r, room);
     if (!text.empty()) facts.text(s.data, text);
     write_object(facts, message, r, s);
+    if (!grouped || text.empty()) continue;
     for (const GroupedType& g : kGrouped) {
-      if (grouped && g.type == r.type && !text.empty()) facts.text(g.fact, text);
+      if (g.type == r.type) facts.text(g.fact, text);
     }
   }
   return true;
@@ -304,7 +330,7 @@ void write_flags(FactWriter& facts, const Header& h) noexcept {
     if ((h.flags & f.bit) != 0) facts.flag(f.fact, true);
   }
   facts.number(Fact::kDnsOpcode, h.opcode());
-  named(facts, Fact::kDnsRcode, kRcodes, h.flags & 0xf);
+  named<kRcodes>(facts, Fact::kDnsRcode, h.flags & 0xf);
 }
 
 bool write_message(FactWriter& facts, Bytes message, uint32_t number) noexcept {
@@ -322,7 +348,7 @@ bool write_message(FactWriter& facts, Bytes message, uint32_t number) noexcept {
     if (!read_question(message, c, name, type, cls)) return false;
     facts.item(Fact::kDnsQuery);
     facts.text(Fact::kDnsQueryName, name.bytes());
-    named(facts, Fact::kDnsQueryType, kTypes, type);
+    named<kTypes>(facts, Fact::kDnsQueryType, type);
   }
   if (h.questions > kQuestionsMax) return false;
   const bool many = h.answers > kAnswersFew;  // a zone: each told once, and how many there are

@@ -5,16 +5,39 @@
 
 namespace weir::parse {
 
+namespace {
+
+// Most values are shorter than what a call of memcpy costs.
+inline void copy(uint8_t* to, const uint8_t* from, size_t bytes) noexcept {
+  const auto both_ends = [&]<class Word>(Word word) noexcept {  // they may overlap
+    std::memcpy(&word, from, sizeof word);
+    Word last;
+    std::memcpy(&last, from + bytes - sizeof word, sizeof word);
+    std::memcpy(to, &word, sizeof word);
+    std::memcpy(to + bytes - sizeof word, &last, sizeof word);
+  };
+  if (bytes > 16) {
+    std::memcpy(to, from, bytes);
+  } else if (bytes >= 8) {
+    both_ends(uint64_t{});
+  } else if (bytes >= 4) {
+    both_ends(uint32_t{});
+  } else {
+    for (size_t i = 0; i < bytes; ++i) to[i] = from[i];
+  }
+}
+
+}  // namespace
+
 void FactWriter::put(Fact fact, Bytes value, bool cut) noexcept {
-  const uint16_t head[2] = {static_cast<uint16_t>(fact),
-                            static_cast<uint16_t>(value.size() | (cut ? unsigned{kFactCut} : 0u))};
+  const Head head{fact, static_cast<uint16_t>(value.size() | (cut ? unsigned{kFactCut} : 0u))};
   if (value.size() >= kFactCut ||
       capacity_ - used_ < static_cast<long>(sizeof head + value.size())) {
     overflow_ = true;
     return;
   }
-  std::memcpy(room_ + used_, head, sizeof head);
-  if (!value.empty()) std::memcpy(room_ + used_ + sizeof head, value.data(), value.size());
+  std::memcpy(room_ + used_, &head, sizeof head);
+  copy(room_ + used_ + sizeof head, value.data(), value.size());
   used_ = static_cast<uint16_t>(used_ + sizeof head + value.size());
 }
 

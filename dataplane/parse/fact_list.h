@@ -53,11 +53,20 @@ class FactWriter {
   void cut_to(uint16_t used) noexcept { used_ = std::min(used_, used); }
 
  private:
+  struct Head {  // in front of each fact
+    Fact fact;
+    uint16_t bytes;  // kFactCut: the text was cut
+  };
   template <class T>
   void put_plain(Fact fact, T value) noexcept {
-    uint8_t raw[sizeof value];
-    std::memcpy(raw, &value, sizeof value);
-    put(fact, raw, false);
+    const Head head{fact, sizeof value};
+    if (capacity_ - used_ < static_cast<long>(sizeof head + sizeof value)) {
+      overflow_ = true;
+      return;
+    }
+    std::memcpy(room_ + used_, &head, sizeof head);
+    std::memcpy(room_ + used_ + sizeof head, &value, sizeof value);
+    used_ = static_cast<uint16_t>(used_ + sizeof head + sizeof value);
   }
   void put(Fact fact, Bytes value, bool cut) noexcept;
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <vector>
 
+#include "dataplane/base/huge_array.h"
 #include "dataplane/parse/icmp.h"
 #include "dataplane/parse/parsers.h"
 
@@ -25,19 +26,10 @@ uint8_t transport_of(const Flow& f) noexcept {
   return f.key.proto == kProtoUdp ? kOverUdp : kOverTcp;
 }
 
-uint64_t candidates_for(uint8_t transport) noexcept {
-  uint64_t mask = 0;
-  const auto parsers = all_parsers();
-  for (unsigned i = 0; i < parsers.size(); ++i) {
-    if ((parsers[i].transports & transport) != 0) mask |= uint64_t{1} << i;
-  }
-  return mask;
-}
-
 // Who could speak on f: all of its transport, or who was found before.
 uint64_t candidates_of(const Flow& f) noexcept {
   const uint8_t transport = transport_of(f);
-  if (f.protocol == 0) return candidates_for(transport);
+  if (f.protocol == 0) return parsers_over(transport);
   // Known from before: only which side is the client is asked again.
   const unsigned known = parser_for(static_cast<EvidenceKind>(f.protocol - 1), transport);
   return known == kNoParser ? 0 : uint64_t{1} << known;
@@ -83,7 +75,9 @@ struct ProtocolParsers::Answers {
   uint64_t candidates = 0;  // who did not say no
 };
 
-struct ProtocolParsers::Slot {
+// What is looked at of a flow whatever its parser; the parser's state stands elsewhere, as a stride
+// of 8 KiB would put all of these into the same few places of the cache.
+struct alignas(64) ProtocolParsers::Slot {
   FlowId flow;  // 0: free
   uint32_t flow_index;
   uint8_t parser;  // in all_parsers()
@@ -95,29 +89,33 @@ struct ProtocolParsers::Slot {
   uint32_t transactions;  // told
   uint64_t candidates;
   Pending pending[2];
-  alignas(16) uint8_t state[kStateBytes];
+  uint8_t* state;  // kStateBytes
 };
 
-// Slots and message buffers, made once; memory is touched when it is first used.
+// Slots, states and message buffers, made once. Of the buffers, which few flows need at a time,
+// memory is touched when it is first used.
 struct ProtocolParsers::Pool {
+  struct State {
+    alignas(64) uint8_t bytes[kStateBytes];
+  };
   explicit Pool(const ParseSettings& s)
-      : slots(std::make_unique_for_overwrite<uint8_t[]>(s.flows_max * sizeof(Slot) + 64)),
+      : slots(s.flows_max),
+        states(s.flows_max),
         buffers(std::make_unique_for_overwrite<uint8_t[]>(s.buffers * kMessageBytesMax)) {
     free_slots.reserve(s.flows_max);
     for (uint32_t i = s.flows_max; i != 0; --i) {
-      slot(i - 1).flow = 0;
+      slots[i - 1].state = states[i - 1].bytes;
       free_slots.push_back(i - 1);
     }
     free_buffers.reserve(s.buffers);
     for (uint32_t i = s.buffers; i != 0; --i) free_buffers.push_back(i - 1);
   }
-  Slot& slot(uint32_t i) noexcept {
-    const auto base = (reinterpret_cast<uintptr_t>(slots.get()) + 63) / 64 * 64;
-    return reinterpret_cast<Slot*>(base)[i];
-  }
+  Slot& slot(uint32_t i) noexcept { return slots[i]; }
   uint8_t* buffer(uint32_t i) noexcept { return buffers.get() + i * kMessageBytesMax; }
 
-  std::unique_ptr<uint8_t[]> slots, buffers;
+  HugeArray<Slot> slots;
+  HugeArray<State> states;
+  std::unique_ptr<uint8_t[]> buffers;
   std::vector<uint32_t> free_slots, free_buffers;
   uint32_t evict_at = 0;
 };
@@ -176,13 +174,14 @@ ProtocolParsers::ProtocolParsers(const ParseSettings& settings, EvidenceSink& si
       sink_(sink),
       pool_(std::make_unique<Pool>(settings)),
       teller_(std::make_unique<Teller>(sink, stats_)) {
-  static_assert(sizeof(Slot) <= 8192);
+  static_assert(sizeof(Slot) + sizeof(Pool::State) <= 8192);
 }
 
 ProtocolParsers::~ProtocolParsers() = default;
 
 uint64_t ProtocolParsers::bytes_for(const ParseSettings& s) noexcept {
-  return uint64_t{s.flows_max} * sizeof(Slot) + uint64_t{s.buffers} * kMessageBytesMax;
+  return uint64_t{s.flows_max} * (sizeof(Slot) + sizeof(Pool::State)) +
+         uint64_t{s.buffers} * kMessageBytesMax;
 }
 
 // The flow's state is not needed any more; whether its next packet is wanted is the caller's word.
@@ -568,7 +567,7 @@ bool ProtocolParsers::become(Slot& s, unsigned direction, Arrived a, EvidenceKin
   }
   s.parser = kNoParser;
   s.tries = 0;
-  s.candidates = candidates_for(transport_of(f));
+  s.candidates = parsers_over(transport_of(f));
   return feed(s, direction, a, f, {});
 }
 

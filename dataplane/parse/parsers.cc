@@ -48,6 +48,7 @@ static_assert(std::size(kParsers) <= kParsersMax);
 
 // [transport][first byte] -> who could begin so.
 struct Beginnings {
+  uint64_t all[2] = {};
   uint64_t parsers[2][256] = {};
 };
 constexpr Beginnings kBeginnings = [] {
@@ -55,6 +56,7 @@ constexpr Beginnings kBeginnings = [] {
   for (unsigned i = 0; i < std::size(kParsers); ++i) {
     for (const uint8_t transport : {kOverTcp, kOverUdp}) {
       if ((kParsers[i].transports & transport) == 0) continue;
+      b.all[transport - 1] |= uint64_t{1} << i;
       const FirstBytes first = first_bytes_of(kParsers[i].kind, transport);
       for (unsigned c = 0; c < 256; ++c) {
         if (first.has(c)) b.parsers[transport - 1][c] |= uint64_t{1} << i;
@@ -69,6 +71,10 @@ static_assert(kOverTcp == 1 && kOverUdp == 2);
 
 std::span<const Parser> all_parsers() noexcept {
   return kParsers;
+}
+
+uint64_t parsers_over(uint8_t transport) noexcept {
+  return kBeginnings.all[transport - 1];
 }
 
 uint64_t parsers_beginning_with(uint8_t first, uint8_t transport) noexcept {

@@ -38,6 +38,7 @@ constexpr unsigned kNoParser = 0xff;
 // In order of priority: where two are certain, the first takes the flow.
 std::span<const Parser> all_parsers() noexcept;
 unsigned parser_for(EvidenceKind kind, uint8_t transport) noexcept;  // kNoParser: there is none
+uint64_t parsers_over(uint8_t transport) noexcept;                   // a bit per parser
 // A bit per parser over that transport whose probe does not say no to everything beginning so.
 uint64_t parsers_beginning_with(uint8_t first, uint8_t transport) noexcept;
 

@@ -5,6 +5,7 @@
 
 #include "dataplane/parse/cursor.h"
 #include "dataplane/parse/digest.h"
+#include "dataplane/parse/parser.h"
 
 namespace weir::parse::tls {
 
@@ -23,19 +24,26 @@ uint16_t at16(Bytes list, size_t i) noexcept {
   return load_be16(&list[i]);
 }
 
-// A text that is digested as it grows; what one fact may hold of it is kept.
+// A text that is digested when it is whole: in its small pieces that takes ten times as long. What
+// one fact may hold of it is kept; only a longer one is digested as it grows.
 class PrintText {
  public:
-  void add(std::string_view s) noexcept {
-    digest_.add({reinterpret_cast<const uint8_t*>(s.data()), s.size()});
-    const size_t n = std::min(s.size(), sizeof text_ - used_);
-    std::memcpy(text_ + used_, s.data(), n);
-    used_ += n;
+  void add(char c) noexcept {
+    if (used_ < sizeof text_) {
+      text_[used_++] = c;
+    } else {
+      add_beyond({&c, 1});
+    }
   }
   void number(uint16_t v) noexcept {
-    char digits[8];
-    const auto end = std::to_chars(digits, digits + sizeof digits, v).ptr;
-    add({digits, static_cast<size_t>(end - digits)});
+    constexpr size_t kDigitsMax = 5;
+    if (sizeof text_ - used_ >= kDigitsMax) {
+      used_ = static_cast<size_t>(std::to_chars(text_ + used_, std::end(text_), v).ptr - text_);
+      return;
+    }
+    char digits[kDigitsMax];
+    const auto end = std::to_chars(digits, std::end(digits), v).ptr;
+    for (const char* c = digits; c != end; ++c) add(*c);
   }
   void list(Bytes numbers) noexcept {
     bool first = true;
@@ -46,6 +54,7 @@ class PrintText {
     each_extension(extensions, [&](uint16_t type, Bytes) { item(type, first); });
   }
   void write(FactWriter& facts, Fact hash, Fact text) noexcept {
+    if (!beyond_) digest_.add(as_bytes({text_, used_}));
     facts.bytes(hash, digest_.finish());
     facts.text(text, std::string_view(text_, used_));
   }
@@ -53,11 +62,17 @@ class PrintText {
  private:
   void item(uint16_t v, bool& first) noexcept {
     if (is_grease(v)) return;
-    if (!first) add("-");
+    if (!first) add('-');
     first = false;
     number(v);
   }
+  void add_beyond(std::string_view s) noexcept {
+    if (!beyond_) digest_.add(as_bytes({text_, used_}));
+    beyond_ = true;
+    digest_.add(as_bytes(s));
+  }
   Md5 digest_;
+  bool beyond_ = false;
   char text_[kTextMax + 1];
   size_t used_ = 0;
 };
@@ -65,16 +80,16 @@ class PrintText {
 void write_ja3(FactWriter& facts, const Hello& h, const ClientFacts& ids) noexcept {
   PrintText t;
   t.number(h.version);
-  t.add(",");
+  t.add(',');
   t.list(h.ciphers);
-  t.add(",");
+  t.add(',');
   t.types(h.extensions);
-  t.add(",");
+  t.add(',');
   t.list(h.groups);
-  t.add(",");
+  t.add(',');
   bool first = true;
   for (const uint8_t format : h.formats) {
-    if (!first) t.add("-");
+    if (!first) t.add('-');
     first = false;
     t.number(format);
   }
@@ -95,26 +110,28 @@ struct Numbers {
   }
 };
 
-// Twelve digits of the digest of numbers in hex, with commas.
+// Twelve digits of the digest of numbers in hex, with commas. The text goes to the digest in long
+// pieces: in pieces of a number's size that takes several times as long.
 class ShortDigest {
  public:
   void add(const Numbers& numbers, size_t n) noexcept {
     for (size_t i = 0; i < n; ++i) {
       constexpr char kDigits[] = "0123456789abcdef";
+      constexpr size_t kItemBytes = 5;
+      if (sizeof text_ - used_ < kItemBytes) flush();
       const uint16_t v = numbers.value[i];
-      const uint8_t text[5] = {
-          ',', static_cast<uint8_t>(kDigits[v >> 12]), static_cast<uint8_t>(kDigits[v >> 8 & 15]),
-          static_cast<uint8_t>(kDigits[v >> 4 & 15]), static_cast<uint8_t>(kDigits[v & 15])};
-      digest_.add(Bytes(text).subspan(begun_ ? 0 : 1));
+      if (begun_) text_[used_++] = ',';
+      for (const int shift : {12, 8, 4, 0}) text_[used_++] = kDigits[v >> shift & 15];
       begun_ = true;
     }
   }
   void underline() noexcept {
-    const uint8_t line[] = {'_'};
-    digest_.add(line);
+    if (used_ == sizeof text_) flush();
+    text_[used_++] = '_';
     begun_ = false;
   }
   void write(char* to) noexcept {
+    flush();
     const Sha256Digest d = digest_.finish();
     for (size_t i = 0; i < 6; ++i) {
       constexpr char kDigits[] = "0123456789abcdef";
@@ -124,7 +141,13 @@ class ShortDigest {
   }
 
  private:
+  void flush() noexcept {
+    digest_.add(as_bytes({text_, used_}));
+    used_ = 0;
+  }
   Sha256 digest_;
+  char text_[512];
+  size_t used_ = 0;
   bool begun_ = false;
 };
 
@@ -327,9 +350,9 @@ void write_client_hello(FactWriter& facts, const Hello& h, Framing framing,
 void write_ja3s(FactWriter& facts, const Hello& h, Fact hash, Fact text) noexcept {
   PrintText t;
   t.number(h.version);
-  t.add(",");
+  t.add(',');
   t.number(h.cipher);
-  t.add(",");
+  t.add(',');
   t.types(h.extensions);
   t.write(facts, hash, text);
 }

@@ -195,6 +195,43 @@ Frame over_udp(uint16_t port, const std::string& payload) {
   return Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", kProtoUdp).udp(49'999, port, payload);
 }
 
+// RFC 1071 section 4.1, word for word.
+uint16_t plain_checksum(const std::vector<uint8_t>& bytes) {
+  uint32_t sum = 0;
+  for (size_t i = 0; i < bytes.size(); ++i) sum += i % 2 == 0 ? bytes[i] << 8 : bytes[i];
+  while (sum >> 16 != 0) sum = (sum >> 16) + (sum & 0xffff);
+  return static_cast<uint16_t>(~sum);
+}
+
+TEST(Decode, ChecksumsOfAnyLengthAndContentAreWhatTheyAreByTheBook) {
+  std::mt19937 random(7);
+  for (size_t size = 0; size < 200; ++size) {
+    for (const int content : {-1, 0, 0xff}) {  // -1: random
+      std::string payload(size, static_cast<char>(content));
+      for (char& c : payload) c = content == -1 ? static_cast<char>(random()) : c;
+      Frame f = Frame().ethernet().ipv4("10.0.0.1", "255.255.0.2").tcp(9, 80, kTcpAck, payload);
+      const PacketView v = f.view();
+      const size_t l4 = 34, tcp_bytes = v.bytes - l4;
+      std::vector<uint8_t> covered(v.data + 26, v.data + l4);  // the addresses
+      const uint8_t rest[] = {0, kProtoTcp, static_cast<uint8_t>(tcp_bytes >> 8),
+                              static_cast<uint8_t>(tcp_bytes)};
+      covered.insert(covered.end(), std::begin(rest), std::end(rest));
+      covered.insert(covered.end(), v.data + l4, v.data + v.bytes);
+      covered[12 + 16] = covered[12 + 17] = 0;
+      const uint16_t sum = plain_checksum(covered);
+      f.at(l4 + 16, static_cast<uint8_t>(sum >> 8));
+      f.at(l4 + 17, static_cast<uint8_t>(sum));
+      EXPECT_EQ(checksum_anomaly(f.view(), f.headers()), Anomaly::kNone) << size;
+      const size_t at = l4 + random() % tcp_bytes;
+      const uint8_t was = f.bytes()[at];
+      f.at(at, static_cast<uint8_t>(was + 1 + random() % 254));
+      if ((was == 0 && f.bytes()[at] == 0xff) || (was == 0xff && f.bytes()[at] == 0)) continue;
+      if (at - l4 == 12) continue;  // the header's length
+      EXPECT_EQ(checksum_anomaly(f.view(), f.headers()), Anomaly::kTcpBadChecksum) << size;
+    }
+  }
+}
+
 struct Tunnel {
   const char* name;
   Frame frame;

@@ -56,6 +56,19 @@ std::string crypto(size_t at, std::string_view bytes) {
          std::string(bytes);
 }
 
+// FIPS 197, appendix C.1.
+TEST(Digest, Aes128IsWhatItIsByTheBook) {
+  std::array<uint8_t, 16> key, block;
+  for (unsigned i = 0; i < 16; ++i) {
+    key[i] = static_cast<uint8_t>(i);
+    block[i] = static_cast<uint8_t>(i * 0x11);
+  }
+  const std::array<uint8_t, 16> sealed = {0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30,
+                                          0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4, 0xc5, 0x5a};
+  parse::Aes128(key).encrypt(block, block);
+  EXPECT_EQ(block, sealed);
+}
+
 TEST(Quic, TellsTheClientsHello) {
   Conversation c(Conversation::Over::kUdp);
   c.client(initial(crypto(0, client_hello()), 0));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "dataplane/parse/digest.h"
+#include "dataplane/parse/parser.h"
 #include "tests/support/parsing.h"
 #include "tests/support/tls_messages.h"
 
@@ -51,6 +53,41 @@ TEST(Tls, TellsOneEventPerSession) {
   EXPECT_EQ(e["ja3s"]["string"], "771,49199,16");
   EXPECT_EQ(e["ja4"].get<std::string>().substr(0, 11), "t12d0205h2_");
   EXPECT_FALSE(e.contains("session_resumed"));
+}
+
+// Longer than a fact may be: the digest is of the whole text.
+TEST(Tls, LongListsAreDigestedWhole) {
+  for (unsigned ciphers = 160; ciphers < 230; ++ciphers) {
+    std::string list, text, sorted;
+    for (unsigned i = 0; i < ciphers; ++i) {
+      const unsigned cipher = 10'000 + i;
+      list += {static_cast<char>(cipher >> 8), static_cast<char>(cipher)};
+      text += (i == 0 ? "" : "-") + std::to_string(cipher);
+      char hex[8];
+      std::snprintf(hex, sizeof hex, "%s%04x", i == 0 ? "" : ",", cipher);
+      sorted += hex;
+    }
+    text = "771," + text + ",,,";
+    Conversation c;
+    c.client(record(22, message(1, "\x03\x03" + std::string(32, 'r') + sized("", 1) +
+                                       sized(list, 2) + sized("\0"sv, 1))));
+    c.client(record(21, "\x02\x28"));
+    ASSERT_EQ(c.events().size(), 1u);
+    const auto& e = c.events()[0];
+    EXPECT_EQ(e["ja3"]["string"], text.substr(0, 1024));
+    const auto hex_of = [](auto digest, size_t bytes) {
+      std::string s;
+      for (size_t i = 0; i < bytes; ++i) {
+        s += "0123456789abcdef"[digest[i] >> 4];
+        s += "0123456789abcdef"[digest[i] & 15];
+      }
+      return s;
+    };
+    EXPECT_EQ(e["ja3"]["hash"], hex_of(parse::md5_of(parse::as_bytes(text)), 16));
+    parse::Sha256 sha;
+    sha.add(parse::as_bytes(sorted));
+    EXPECT_EQ(e["ja4"].get<std::string>().substr(11, 12), hex_of(sha.finish(), 6));
+  }
 }
 
 TEST(Tls, AnySegmentsAndAnyRecordsSayTheSame) {

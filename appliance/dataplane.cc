@@ -15,6 +15,7 @@
 #include <new>
 #include <optional>
 
+#include "appliance/spin.h"
 #include "dataplane/decode/decode.h"
 
 namespace weir {
@@ -192,15 +193,24 @@ void Dataplane::work(uint32_t i) {
   if (pthread_getcpuclockid(pthread_self(), &watched_[i]->cpu) == 0) {
     watched_[i]->thread.store(gettid(), std::memory_order_release);  // main: acquire
   }
+  Spin spin;
   uint32_t empty = 0;
   while (!stopping_.load(std::memory_order_relaxed)) {
-    const uint32_t n = worker.poll(clock.now());
+    const TimeNs now = clock.now();
+    const uint32_t n = worker.poll(now);
     quiescence_.quiescent(i);
     empty = n != 0 ? 0 : empty + 1;
     if (!may_nap || empty < kSpinPolls) continue;
+    if (!worker.expects_verdict(now)) {
+      spin.stop();
+    } else if (spin.is_good(now)) {
+      continue;
+    }
     stats.sleeps.add();
     nap(empty < kSpinPolls + kShortNaps ? kNapNs : kNapLongNs);
   }
+  worker.finish(clock.now(), 0);                     // nothing stays in its hands
+  polling_.fetch_sub(1, std::memory_order_release);  // main: acquire
   // The last word on each flow, as fast as control takes it; without control it does not wait long.
   const TimeNs give_up_ns = clock.now() + kFarewellNs;
   const RingIndexes& ring = segment_.worker(i).ring;
@@ -217,6 +227,7 @@ void Dataplane::run() {
   signal(SIGTERM, on_stop);
   signal(SIGINT, on_stop);
   signal(SIGHUP, SIG_IGN);
+  polling_.store(segment_.workers(), std::memory_order_relaxed);
   environment_->launch(
       [](void* self, uint32_t worker) { static_cast<Dataplane*>(self)->work(worker); }, this);
   beat();
@@ -236,8 +247,13 @@ void Dataplane::run() {
   }
   segment_.header().dataplane.state.store(ProgramState::kStopping, std::memory_order_release);
   stopping_.store(true, std::memory_order_relaxed);
+  // The ports first: telling of a million flows takes seconds, in which frames would die here.
+  while (polling_.load(std::memory_order_acquire) != 0) nap(kNapNs);
+  for (auto& wire : wires_) {
+    wire->drain();
+    wire->close();
+  }
   environment_->wait();
-  for (auto& wire : wires_) wire->drain();
 }
 
 void Dataplane::beat() {

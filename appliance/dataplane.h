@@ -62,6 +62,7 @@ class Dataplane {
   std::vector<std::unique_ptr<Watched>> watched_;
   TimeNs links_looked_ns_ = 0;
   std::atomic<bool> stopping_{false};  // main: rw, workers: ro
+  std::atomic<uint32_t> polling_{0};   // how many workers still poll; workers: rw
 };
 
 }  // namespace weir

@@ -123,7 +123,7 @@ Result<Segment> Segment::attach(const std::string& path) {
     return fail(path + " is too short to be a shared segment of Weir");
   }
   const auto bytes = static_cast<uint64_t>(info.st_size);
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
   const int code = errno;
   close(fd);
   if (memory == MAP_FAILED) {

@@ -54,6 +54,9 @@ class Worker {
   // more; call again when the ring has room.
   bool finish(TimeNs now, uint32_t flows_max);
 
+  // Whether a verdict is to be expected within moments: no time to sleep.
+  bool expects_verdict(TimeNs now) const noexcept;
+
   // Counters into the StatsPage; poll() does it now and then, this does it now.
   void publish_stats();
   const Classifier& classifier() const noexcept { return *classifier_; }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a loop that waits for something due within moments may spin instead of napping: a nap
+// costs its wake-up, tens of microseconds; but where others want this CPU, who spins is put off
+// for a whole turn, which is milliseconds. So it spins until that happens, then naps for a while.
+#pragma once
+
+#include "dataplane/base/clock.h"
+
+namespace weir {
+
+class Spin {
+ public:
+  // now: of this round. To be called in each round that could spin; true: this one shall.
+  bool is_good(TimeNs now) noexcept {
+    const bool put_off = spun_ && now - last_ns_ > kPutOffNs;
+    if (put_off) not_before_ns_ = now + kPauseNs;
+    spun_ = now >= not_before_ns_;
+    last_ns_ = now;
+    return spun_;
+  }
+  void stop() noexcept { spun_ = false; }  // the round did something else
+
+ private:
+  static constexpr TimeNs kPutOffNs = kNsPerMs;  // no round of either program takes as long
+  static constexpr TimeNs kPauseNs = 100 * kNsPerMs;
+  TimeNs last_ns_ = 0, not_before_ns_ = INT64_MIN;
+  bool spun_ = false;
+};
+
+}  // namespace weir

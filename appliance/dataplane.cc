@@ -95,12 +95,17 @@ Result<void> Dataplane::open() {
   auto environment = DpdkEnvironment::start(s, memory);
   if (!environment) return tl::make_unexpected(environment.error());
   environment_ = std::move(*environment);
+  // The ports last: from then on frames come here and to nobody else, and tables take their time.
+  for (uint32_t i = 0; i < s.workers; ++i) {
+    if (auto made = make_worker(i); !made) return made;
+  }
   std::vector<std::vector<WorkerWire>> shares(s.workers);
   for (uint32_t w = 0; w < s.wires; ++w) {
     if (auto opened = open_wire(w, shares); !opened) return opened;
   }
   for (uint32_t i = 0; i < s.workers; ++i) {
-    if (auto made = make_worker(i, std::move(shares[i])); !made) return made;
+    workers_[i]->attach(std::move(shares[i]));
+    tell_far_ports(i);
   }
   workers_[0]->classifier().write_names(segment_.app_names());
   const Worker::Memory m = Worker::memory_for(s);
@@ -143,36 +148,39 @@ Result<void> Dataplane::open_wire(uint32_t w, std::vector<std::vector<WorkerWire
 }
 
 // On the worker's own core, so that its memory lies on that core's node.
-Result<void> Dataplane::make_worker(uint32_t i, std::vector<WorkerWire> share) {
+Result<void> Dataplane::make_worker(uint32_t i) {
   struct Making {
     Dataplane& self;
-    std::vector<WorkerWire> share;
     std::optional<Result<std::unique_ptr<Worker>>> worker;
     int node;
-  } making{*this, std::move(share), std::nullopt, -1};
+  } making{*this, std::nullopt, -1};
   environment_->run_on(
       i,
       [](void* context, uint32_t worker) {
         auto& m = *static_cast<Making*>(context);
         m.node = DpdkEnvironment::node_here();
-        m.worker.emplace(Worker::create(static_cast<uint8_t>(worker), m.self.segment_,
-                                        std::move(m.share), m.self.rules_, m.self.meters_,
-                                        random_seed()));
+        m.worker.emplace(Worker::create(static_cast<uint8_t>(worker), m.self.segment_, {},
+                                        m.self.rules_, m.self.meters_, random_seed()));
       },
       &making);
   if (!*making.worker) return tl::make_unexpected(making.worker->error());
   workers_.push_back(std::move(**making.worker));
   const TimeNs stall_ns = segment_.settings().stall_ns;
   watched_.push_back(std::make_unique<Watched>(StallWatch(stall_ns - kLooksNs, kLookEveryNs)));
+  watched_.back()->node = making.node;
+  return {};
+}
+
+void Dataplane::tell_far_ports(uint32_t i) const {
+  const int node = watched_[i]->node;
   for (const auto& wire : wires_) {
     for (const Side side : {Side::kA, Side::kB}) {
       const int port = wire->node(side);
-      if (wire->lane(i) == nullptr || port < 0 || making.node < 0 || port == making.node) continue;
+      if (wire->lane(i) == nullptr || port < 0 || node < 0 || port == node) continue;
       std::printf("worker %u runs on node %d, its port %s is on node %d: this costs speed\n", i,
-                  making.node, wire->describe(side).c_str(), port);
+                  node, wire->describe(side).c_str(), port);
     }
   }
-  return {};
 }
 
 Dataplane::~Dataplane() {

@@ -36,6 +36,9 @@ class Worker {
                                                 const Published<LoadedRules>& rules, Meters& meters,
                                                 uint64_t seed);
   ~Worker();
+  // Before the first poll(): what it polls, where create() was given nothing. So that a port is
+  // opened when all is ready to poll it.
+  void attach(std::vector<WorkerWire> wires) { wires_ = std::move(wires); }
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
     uint64_t flow_table, verdicts, fragments, streams, classifier, parsers;

@@ -22,6 +22,7 @@ constexpr uint32_t kGoodsPerSource = 1024;
 constexpr uint32_t kAlarmDoublings = 6;  // each further alarm of one walk costs twice the last
 constexpr uint32_t kMissesKept = 16;
 constexpr uint32_t kFailuresPending = 2;   // what an honest device rarely has in a row
+constexpr uint32_t kFailuresDecided = 16;  // by now it is decided, if it ever is
 constexpr TimeNs kPending = 5 * kNsPerMs;  // a scanner's next failure comes within it
 constexpr uint16_t kFirstOpenPort = 1024;
 // traceroute counts up from 33434 and wants to be refused.
@@ -347,7 +348,9 @@ void ScanWalks::count_failure(Population& p, const Contact& c, std::vector<Score
   }
   move(*on_port, usual.failure, true, c.time_ns);
   move(s.walk, usual.failure, true, c.time_ns);
-  if (s.walk.failures >= kFailuresPending) pending_ns_ = std::max(pending_ns_, c.time_ns);
+  if (s.walk.failures >= kFailuresPending && s.walk.failures <= kFailuresDecided) {
+    pending_ns_ = std::max(pending_ns_, c.time_ns);
+  }
   if (s.misses.size() < kMissesKept) s.misses.resize(s.misses.size() + 1);
   s.misses[s.next_miss] = {c.key.dst, c.key.port, c.key.proto};
   s.next_miss = (s.next_miss + 1) % kMissesKept;

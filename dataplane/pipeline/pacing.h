@@ -25,7 +25,7 @@ class Suspects {
     if (s.failures < UINT16_MAX) ++s.failures;
     // Past the number that decides, an answer lets no further one out: only time does.
     if (s.failures < kDecisionDue && s.unanswered != 0) --s.unanswered;
-    if (s.failures >= kFailuresMin) failing_ns_ = now;
+    if (s.failures >= kFailuresMin && s.failures <= kDecisionLate) failing_ns_ = now;
   }
   void answered(const IpAddress& source) noexcept {
     Suspect& s = at(source);
@@ -56,6 +56,7 @@ class Suspects {
   static constexpr unsigned kFailuresMin = 3;  // a run that an honest client rarely has
   static constexpr unsigned kDecisionDue = 8;  // the random walk decides in fewer
   static constexpr unsigned kUnansweredMax = 4;
+  static constexpr unsigned kDecisionLate = 16;  // it is made, or will not be: for what is allowed
   static constexpr TimeNs kWaitNs = 50 * kNsPerMs;
   static constexpr TimeNs kForgetNs = 10 * kNsPerSecond;
   struct Suspect {

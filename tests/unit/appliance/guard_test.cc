@@ -38,6 +38,14 @@ TEST(Spin, WhoIsPutOffNapsForAWhile) {
   EXPECT_TRUE(spin.is_good(now + 100 * kNsPerMs));
 }
 
+TEST(Spin, TakesAFifthOfTheTimeAtMost) {
+  Spin spin;
+  int spun = 0;
+  for (TimeNs now = 0; now < 10 * kNsPerSecond; now += 10'000) spun += spin.is_good(now);
+  EXPECT_LE(spun, 200'500);
+  EXPECT_GE(spun, 190'000);
+}
+
 TEST(Spin, TimeSpentOtherwiseIsNoPuttingOff) {
   Spin spin;
   EXPECT_TRUE(spin.is_good(kNsPerSecond));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "appliance/control_loop.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +17,9 @@
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include "appliance/spin.h"
+#include "dataplane/contract/cpu_plan.h"
 
 namespace weir {
 
@@ -89,6 +94,16 @@ uint64_t random_seed() {
   return getrandom(&seed, sizeof seed, 0) == sizeof seed ? seed : uint64_t{0x9e3779b97f4a7c15};
 }
 
+// A worker is not to wait for our decision to be made on its own CPU.
+void leave_worker_cpus(const Settings& settings) {
+  const CpuPlan plan = plan_cpus(settings);
+  if (plan.others.empty()) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int cpu : plan.others) CPU_SET(cpu, &set);
+  static_cast<void>(sched_setaffinity(0, sizeof set, &set));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ControlLoop>> ControlLoop::create(const std::string& segment_path,
@@ -98,6 +113,7 @@ Result<std::unique_ptr<ControlLoop>> ControlLoop::create(const std::string& segm
   if (!config) return fail(config.error());
   auto segment = Segment::attach(segment_path);
   if (!segment) return fail(segment.error());
+  leave_worker_cpus(segment->settings());
   install_handlers();
   std::unique_ptr<ControlLoop> self(
       new ControlLoop(std::move(*segment), std::move(*config), nullptr));
@@ -167,6 +183,7 @@ void ControlLoop::run() {
   segment_.header().control.state.store(ProgramState::kRunning, std::memory_order_release);
   log_->info("weir-control attached, epoch {}",
              segment_.header().control.epoch.load(std::memory_order_relaxed));
+  Spin spin;
   TimeNs last_record = clock.now(), last_beat = 0;
   while (!stop_asked.load(std::memory_order_relaxed)) {
     const TimeNs now = clock.now();
@@ -177,6 +194,12 @@ void ControlLoop::run() {
       beat();
     }
     if (reload_asked.exchange(false, std::memory_order_relaxed)) reload();
+    if (!plane_->pending(now)) {
+      spin.stop();
+    } else if (spin.is_good(now)) {
+      _mm_pause();
+      continue;
+    }
     nap_after(std::max<TimeNs>(0, now - last_record));
   }
   segment_.header().control.state.store(ProgramState::kStopping, std::memory_order_release);

@@ -15,6 +15,7 @@
 #include <new>
 #include <optional>
 
+#include "appliance/spin.h"
 #include "dataplane/decode/decode.h"
 
 namespace weir {
@@ -94,12 +95,17 @@ Result<void> Dataplane::open() {
   auto environment = DpdkEnvironment::start(s, memory);
   if (!environment) return tl::make_unexpected(environment.error());
   environment_ = std::move(*environment);
+  // The ports last: from then on frames come here and to nobody else, and tables take their time.
+  for (uint32_t i = 0; i < s.workers; ++i) {
+    if (auto made = make_worker(i); !made) return made;
+  }
   std::vector<std::vector<WorkerWire>> shares(s.workers);
   for (uint32_t w = 0; w < s.wires; ++w) {
     if (auto opened = open_wire(w, shares); !opened) return opened;
   }
   for (uint32_t i = 0; i < s.workers; ++i) {
-    if (auto made = make_worker(i, std::move(shares[i])); !made) return made;
+    workers_[i]->attach(std::move(shares[i]));
+    tell_far_ports(i);
   }
   workers_[0]->classifier().write_names(segment_.app_names());
   const Worker::Memory m = Worker::memory_for(s);
@@ -142,36 +148,39 @@ Result<void> Dataplane::open_wire(uint32_t w, std::vector<std::vector<WorkerWire
 }
 
 // On the worker's own core, so that its memory lies on that core's node.
-Result<void> Dataplane::make_worker(uint32_t i, std::vector<WorkerWire> share) {
+Result<void> Dataplane::make_worker(uint32_t i) {
   struct Making {
     Dataplane& self;
-    std::vector<WorkerWire> share;
     std::optional<Result<std::unique_ptr<Worker>>> worker;
     int node;
-  } making{*this, std::move(share), std::nullopt, -1};
+  } making{*this, std::nullopt, -1};
   environment_->run_on(
       i,
       [](void* context, uint32_t worker) {
         auto& m = *static_cast<Making*>(context);
         m.node = DpdkEnvironment::node_here();
-        m.worker.emplace(Worker::create(static_cast<uint8_t>(worker), m.self.segment_,
-                                        std::move(m.share), m.self.rules_, m.self.meters_,
-                                        random_seed()));
+        m.worker.emplace(Worker::create(static_cast<uint8_t>(worker), m.self.segment_, {},
+                                        m.self.rules_, m.self.meters_, random_seed()));
       },
       &making);
   if (!*making.worker) return tl::make_unexpected(making.worker->error());
   workers_.push_back(std::move(**making.worker));
   const TimeNs stall_ns = segment_.settings().stall_ns;
   watched_.push_back(std::make_unique<Watched>(StallWatch(stall_ns - kLooksNs, kLookEveryNs)));
+  watched_.back()->node = making.node;
+  return {};
+}
+
+void Dataplane::tell_far_ports(uint32_t i) const {
+  const int node = watched_[i]->node;
   for (const auto& wire : wires_) {
     for (const Side side : {Side::kA, Side::kB}) {
       const int port = wire->node(side);
-      if (wire->lane(i) == nullptr || port < 0 || making.node < 0 || port == making.node) continue;
+      if (wire->lane(i) == nullptr || port < 0 || node < 0 || port == node) continue;
       std::printf("worker %u runs on node %d, its port %s is on node %d: this costs speed\n", i,
-                  making.node, wire->describe(side).c_str(), port);
+                  node, wire->describe(side).c_str(), port);
     }
   }
-  return {};
 }
 
 Dataplane::~Dataplane() {
@@ -192,15 +201,24 @@ void Dataplane::work(uint32_t i) {
   if (pthread_getcpuclockid(pthread_self(), &watched_[i]->cpu) == 0) {
     watched_[i]->thread.store(gettid(), std::memory_order_release);  // main: acquire
   }
+  Spin spin;
   uint32_t empty = 0;
   while (!stopping_.load(std::memory_order_relaxed)) {
-    const uint32_t n = worker.poll(clock.now());
+    const TimeNs now = clock.now();
+    const uint32_t n = worker.poll(now);
     quiescence_.quiescent(i);
     empty = n != 0 ? 0 : empty + 1;
     if (!may_nap || empty < kSpinPolls) continue;
+    if (!worker.expects_verdict(now)) {
+      spin.stop();
+    } else if (spin.is_good(now)) {
+      continue;
+    }
     stats.sleeps.add();
     nap(empty < kSpinPolls + kShortNaps ? kNapNs : kNapLongNs);
   }
+  worker.finish(clock.now(), 0);                     // nothing stays in its hands
+  polling_.fetch_sub(1, std::memory_order_release);  // main: acquire
   // The last word on each flow, as fast as control takes it; without control it does not wait long.
   const TimeNs give_up_ns = clock.now() + kFarewellNs;
   const RingIndexes& ring = segment_.worker(i).ring;
@@ -217,6 +235,7 @@ void Dataplane::run() {
   signal(SIGTERM, on_stop);
   signal(SIGINT, on_stop);
   signal(SIGHUP, SIG_IGN);
+  polling_.store(segment_.workers(), std::memory_order_relaxed);
   environment_->launch(
       [](void* self, uint32_t worker) { static_cast<Dataplane*>(self)->work(worker); }, this);
   beat();
@@ -236,8 +255,13 @@ void Dataplane::run() {
   }
   segment_.header().dataplane.state.store(ProgramState::kStopping, std::memory_order_release);
   stopping_.store(true, std::memory_order_relaxed);
+  // The ports first: telling of a million flows takes seconds, in which frames would die here.
+  while (polling_.load(std::memory_order_acquire) != 0) nap(kNapNs);
+  for (auto& wire : wires_) {
+    wire->drain();
+    wire->close();
+  }
   environment_->wait();
-  for (auto& wire : wires_) wire->drain();
 }
 
 void Dataplane::beat() {

@@ -32,7 +32,8 @@ class Dataplane {
   explicit Dataplane(Segment segment, std::string folder);
   Result<void> open();
   Result<void> open_wire(uint32_t wire, std::vector<std::vector<WorkerWire>>& shares);
-  Result<void> make_worker(uint32_t worker, std::vector<WorkerWire> share);
+  Result<void> make_worker(uint32_t worker);
+  void tell_far_ports(uint32_t worker) const;
   void work(uint32_t worker);
   void look_for_rules();
   Result<void> load_rules(uint64_t generation);
@@ -48,6 +49,7 @@ class Dataplane {
     clockid_t cpu{};               // its CPU time; written before `thread`
     StallWatch watch;              // main
     bool moves = false;            // main: at the last look
+    int node = -1;                 // NUMA node it runs on; negative: not known
   };
 
   Segment segment_;
@@ -62,6 +64,7 @@ class Dataplane {
   std::vector<std::unique_ptr<Watched>> watched_;
   TimeNs links_looked_ns_ = 0;
   std::atomic<bool> stopping_{false};  // main: rw, workers: ro
+  std::atomic<uint32_t> polling_{0};   // how many workers still poll; workers: rw
 };
 
 }  // namespace weir

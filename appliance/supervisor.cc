@@ -172,7 +172,7 @@ Result<void> Supervisor::make_segment() {
 Result<void> Supervisor::block_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&set, s);
+  for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD}) sigaddset(&set, s);
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
   signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -192,6 +192,7 @@ Result<void> Supervisor::start(Program& program) {
   program.started_ns = monotonic();
   program.again_ns = 0;
   program.is_dying = false;
+  program.kill_ns = 0;
   return {};
 }
 
@@ -227,6 +228,7 @@ int Supervisor::wait_for_news(int most_ms) {
     const int number = static_cast<int>(info.ssi_signo);
     if (number == SIGTERM || number == SIGINT) asked = number;
     if (number == SIGHUP && control_.child) control_.child->signal(SIGHUP);
+    if (number == SIGUSR2) replace_dataplane();
   }
   return asked;
 }
@@ -234,14 +236,18 @@ int Supervisor::wait_for_news(int most_ms) {
 void Supervisor::watch(Program& program) {
   if (program.child) {
     const std::string how = program.child->reap();
-    if (how.empty()) return;
+    if (how.empty()) {
+      if (program.kill_ns != 0 && monotonic() > program.kill_ns) program.child->signal(SIGKILL);
+      return;
+    }
     program.child.reset();
-    if (&program == &dataplane_ && away_ != FailCause::kWorkerStalled) {
+    const bool wanted = program.kill_ns != 0;
+    if (&program == &dataplane_ && away_ != FailCause::kWorkerStalled && !wanted) {
       const bool stalled = how == fmt::format("exit code {}", kExitStalled);
       away_ = stalled ? FailCause::kWorkerStalled : FailCause::kStopping;
     }
     const bool had_run =
-        presence(program).state.load(std::memory_order_acquire) == ProgramState::kRunning;
+        wanted || presence(program).state.load(std::memory_order_acquire) == ProgramState::kRunning;
     presence(program).state.store(ProgramState::kAbsent, std::memory_order_release);
     // What ran for a while is started again at once; what cannot get up is given time.
     const bool at_once = had_run && monotonic() - program.started_ns > kWaitLeast;
@@ -257,6 +263,20 @@ void Supervisor::watch(Program& program) {
     program.again_ns = monotonic() + program.wait_ns;
     say_no(done.error());
   }
+}
+
+// In order, for an upgrade: relays stand first, then it gives its ports back, tells of its flows
+// and goes; what is on disk by then follows. Verdicts are sent to it again by the control plane.
+void Supervisor::replace_dataplane() {
+  if (!dataplane_.child || dataplane_.is_dying || !has_run_) return;
+  fmt::print("weir-dataplane (pid {}) is replaced\n", dataplane_.child->pid());
+  std::fflush(stdout);
+  away_ = FailCause::kReloading;
+  set_relays(away_);
+  dataplane_.is_dying = true;  // no look may take it for one that runs, or that is stuck
+  guard();
+  dataplane_.kill_ns = monotonic() + kStopSeconds * kNsPerSecond;
+  dataplane_.child->signal(SIGTERM);
 }
 
 void Supervisor::begin_guard() {
@@ -474,7 +494,8 @@ void add_run(CLI::App& app, Chosen& chosen) {
   verb->add_option("--config", *config, "weir.yaml")->capture_default_str();
   verb->footer(
       "Example:\n  weir run --config weir.yaml\n"
-      "SIGHUP reads rules and configuration again.");
+      "SIGHUP reads rules and configuration again, SIGUSR2 replaces the data plane by what is on\n"
+      "disk (weir restart-dataplane).");
   verb->callback([&chosen, config] {
     chosen = [config] {
       auto supervisor = Supervisor::prepare(*config);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `weir run`: prepares the folders and the shared segment, starts weir-dataplane and weir-control,
-// starts each again when it dies (the one never because of the other), kills a data plane that does
-// not move, switches bypass relays, and takes everything down again. Touches no packet and no
-// record. One thread, which sleeps in poll().
+// starts each again when it dies (the one never because of the other) or is to be replaced by what
+// is on disk, kills a data plane that does not move, switches bypass relays, and takes everything
+// down again. Touches no packet and no record. One thread, which sleeps in poll().
 #pragma once
 
 #include <array>
@@ -38,6 +38,7 @@ class Supervisor {
     TimeNs started_ns = 0;  // CLOCK_MONOTONIC
     TimeNs again_ns = 0;    // when to start it again; 0: not waiting
     TimeNs wait_ns = 0;     // how long it waited last time
+    TimeNs kill_ns = 0;     // asked to end: when it is made to; 0: not asked
     bool is_dying = false;  // it has been killed, or was seen to exit
   };
 
@@ -49,6 +50,7 @@ class Supervisor {
   Result<void> start(Program& program);
   Result<void> start_first(Program& program);
   void watch(Program& program);
+  void replace_dataplane();
   int wait_for_news(int most_ms);
   void begin_guard();
   void guard();  // the data plane as a whole, and the bypass relays
@@ -77,8 +79,8 @@ class Supervisor {
   StallWatch whole_watch_{0, 0};           // no thread of the data plane moves
   StallWatch main_watch_{0, 0};            // its main thread, which watches the workers
   FailCause away_ = FailCause::kStarting;  // why the data plane does not run, when it does not
-  Program dataplane_{"weir-dataplane", &SegmentHeader::dataplane, {}, 0, 0, 0, false};
-  Program control_{"weir-control", &SegmentHeader::control, {}, 0, 0, 0, false};
+  Program dataplane_{"weir-dataplane", &SegmentHeader::dataplane, {}, 0, 0, 0, 0, false};
+  Program control_{"weir-control", &SegmentHeader::control, {}, 0, 0, 0, 0, false};
 };
 
 }  // namespace weir

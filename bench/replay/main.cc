@@ -83,7 +83,7 @@ int run(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(std::map<std::string, Drain>{
           {"none", Drain::kNone}, {"thread", Drain::kThread}, {"control", Drain::kControl}}));
   app.add_option("--flows-max", t.flows_max, "size of the flow table; 0: as the traffic needs");
-  app.add_option("--seconds", t.seconds, "at most so long")->check(CLI::Range(0.01, 1.0));
+  app.add_option("--seconds", t.seconds, "at most so long")->check(CLI::Range(0.01, 600.0));
   app.add_option("--packets", t.packets, "exactly so many, instead of --seconds; captures: once");
   app.add_flag("--transparent", t.is_transparent, "the wire is not inspected");
   app.add_flag("--ceiling", t.is_ceiling, "receive and transmit alone");

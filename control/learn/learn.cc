@@ -19,7 +19,9 @@ Learner::Learner(const LearnSettings& settings, const Inventory& inventory)
 
 Learner::~Learner() = default;
 
-void Learner::started(const FlowStart& r) { scans_->started(r, scores_); }
+void Learner::started(const FlowStart& r) {
+  scans_->started(r, scores_);
+}
 
 void Learner::reported(const FlowUpdate& r) {
   scans_->reported(r, r.cause, scores_);
@@ -27,9 +29,17 @@ void Learner::reported(const FlowUpdate& r) {
   rarity_->answered(r, !scans_->suspicious(r.ends.src, r.header.time_ns), scores_);
 }
 
-void Learner::ended(const FlowEnd& r) { scans_->ended(r, scores_); }
+void Learner::ended(const FlowEnd& r) {
+  scans_->ended(r, scores_);
+}
 
-int Learner::do_work(TimeNs now) { return scans_->do_work(now, scores_); }
+int Learner::do_work(TimeNs now) {
+  return scans_->do_work(now, scores_);
+}
+
+bool Learner::pending(TimeNs now) const noexcept {
+  return scans_->pending(now);
+}
 
 std::vector<Score> Learner::take_scores() {
   scores_given_ += scores_.size();

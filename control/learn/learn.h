@@ -105,6 +105,9 @@ class Learner {
   // Settles waits that are over (echo requests without a reply). Bounded; returns how many.
   int do_work(TimeNs now);
 
+  // A source has just failed again: the record that decides may be the next.
+  bool pending(TimeNs now) const noexcept;
+
   // Scores since the last call, in the order in which they came up.
   std::vector<Score> take_scores();
   bool has_scores() const noexcept { return !scores_.empty(); }

@@ -12,15 +12,18 @@ constexpr uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmp6 = 58;
 constexpr uint8_t kSyn = 0x02, kRst = 0x04, kAck = 0x10;
 constexpr TimeNs kHour = 3600 * kNsPerSecond;
 constexpr TimeNs kDay = 24 * kHour;
-constexpr TimeNs kGoodFor = 30 * kDay;       // then a service must prove itself anew
+constexpr TimeNs kGoodFor = 30 * kDay;  // then a service must prove itself anew
 constexpr TimeNs kTriedFor = 7 * kDay;
 constexpr TimeNs kWalkHalves = kDay;
-constexpr TimeNs kSuspectFor = kHour;        // after an alarm nothing is learned from the source
+constexpr TimeNs kSuspectFor = kHour;  // after an alarm nothing is learned from the source
 constexpr TimeNs kEchoWait = kNsPerSecond;
 constexpr uint32_t kAwaitedMax = 65'536;
 constexpr uint32_t kGoodsPerSource = 1024;
-constexpr uint32_t kAlarmDoublings = 6;      // each further alarm of one walk costs twice the last
+constexpr uint32_t kAlarmDoublings = 6;  // each further alarm of one walk costs twice the last
 constexpr uint32_t kMissesKept = 16;
+constexpr uint32_t kFailuresPending = 2;   // what an honest device rarely has in a row
+constexpr uint32_t kFailuresDecided = 16;  // by now it is decided, if it ever is
+constexpr TimeNs kPending = 5 * kNsPerMs;  // a scanner's next failure comes within it
 constexpr uint16_t kFirstOpenPort = 1024;
 // traceroute counts up from 33434 and wants to be refused.
 constexpr uint16_t kTraceFirst = 33434, kTraceLast = 33534;
@@ -53,8 +56,12 @@ void keep_latest(std::vector<KnownService>& all, size_t most) {
   if (all.size() > most) all.resize(most);
 }
 
-ContactKey host_walk(const ContactKey& k) { return {k.src, k.dst, 0, 0}; }
-ContactKey port_walk(const ContactKey& k) { return {k.src, {}, k.port, k.proto}; }
+ContactKey host_walk(const ContactKey& k) {
+  return {k.src, k.dst, 0, 0};
+}
+ContactKey port_walk(const ContactKey& k) {
+  return {k.src, {}, k.port, k.proto};
+}
 
 }  // namespace
 
@@ -101,16 +108,28 @@ bool ScanWalks::judged(const Endpoints& e) const noexcept {
 }
 
 Contact ScanWalks::contact_of(const FlowReport& r) const noexcept {
-  return {.key = key_of(r.ends), .ends = r.ends, .flow = r.flow, .mac = r.src_mac,
-          .app_master = r.app_master, .app = r.app, .wire = r.header.wire, .side = r.side,
-          .to_outside = !inventory_.is_internal(r.ends.dst), .time_ns = r.header.time_ns,
+  return {.key = key_of(r.ends),
+          .ends = r.ends,
+          .flow = r.flow,
+          .mac = r.src_mac,
+          .app_master = r.app_master,
+          .app = r.app,
+          .wire = r.header.wire,
+          .side = r.side,
+          .to_outside = !inventory_.is_internal(r.ends.dst),
+          .time_ns = r.header.time_ns,
           .first_ns = r.first_ns};
 }
 
 Contact ScanWalks::contact_of(const FlowStart& r) const noexcept {
-  return {.key = key_of(r.ends), .ends = r.ends, .flow = r.flow, .mac = r.src_mac,
-          .wire = r.header.wire, .side = r.side,
-          .to_outside = !inventory_.is_internal(r.ends.dst), .time_ns = r.header.time_ns,
+  return {.key = key_of(r.ends),
+          .ends = r.ends,
+          .flow = r.flow,
+          .mac = r.src_mac,
+          .wire = r.header.wire,
+          .side = r.side,
+          .to_outside = !inventory_.is_internal(r.ends.dst),
+          .time_ns = r.header.time_ns,
           .first_ns = r.header.time_ns};
 }
 
@@ -264,6 +283,10 @@ void ScanWalks::failed(const Contact& c, std::vector<Score>& out) {
   count_failure(p, c, out);
 }
 
+bool ScanWalks::pending(TimeNs now) const noexcept {
+  return now - pending_ns_ < kPending;
+}
+
 void ScanWalks::move(Walk& w, double by, bool failure, TimeNs now) const {
   const TimeNs rested = now - w.moved_ns;
   if (rested > 60 * kNsPerSecond) {
@@ -279,8 +302,8 @@ void ScanWalks::move(Walk& w, double by, bool failure, TimeNs now) const {
     ++w.successes;
   }
   if (w.height <= 0) {
-    w = Walk{.moved_ns = w.moved_ns, .since_ns = w.alarms != 0 ? w.since_ns : 0,
-             .alarms = w.alarms};
+    w = Walk{
+        .moved_ns = w.moved_ns, .since_ns = w.alarms != 0 ? w.since_ns : 0, .alarms = w.alarms};
   }
 }
 
@@ -325,6 +348,9 @@ void ScanWalks::count_failure(Population& p, const Contact& c, std::vector<Score
   }
   move(*on_port, usual.failure, true, c.time_ns);
   move(s.walk, usual.failure, true, c.time_ns);
+  if (s.walk.failures >= kFailuresPending && s.walk.failures <= kFailuresDecided) {
+    pending_ns_ = std::max(pending_ns_, c.time_ns);
+  }
   if (s.misses.size() < kMissesKept) s.misses.resize(s.misses.size() + 1);
   s.misses[s.next_miss] = {c.key.dst, c.key.port, c.key.proto};
   s.next_miss = (s.next_miss + 1) % kMissesKept;
@@ -415,7 +441,10 @@ void ScanWalks::save(uint32_t part, BaselineWriter& to) const {
       const auto* e = ours_.goods.slot(i);
       if (e == nullptr) continue;
       const Good& g = e->value;
-      add(SavedContact{.key = e->key, .worked = 1, .uses = g.uses, .first_ns = g.first_ns,
+      add(SavedContact{.key = e->key,
+                       .worked = 1,
+                       .uses = g.uses,
+                       .first_ns = g.first_ns,
                        .last_ns = g.last_ns});
     }
     for (uint32_t i = part; i < ours_.tries.slots(); i += Learner::kSnapshotParts) {

@@ -20,11 +20,11 @@
 namespace weir {
 
 struct Walk {
-  double height = 0;            // log likelihood ratio
+  double height = 0;  // log likelihood ratio
   TimeNs moved_ns = 0;
-  TimeNs since_ns = 0;          // first failure since it last stood at zero
+  TimeNs since_ns = 0;                   // first failure since it last stood at zero
   uint32_t failures = 0, successes = 0;  // since then, or since the last alarm
-  uint32_t alarms = 0;          // without an hour's rest between
+  uint32_t alarms = 0;                   // without an hour's rest between
 };
 
 // What one failure and one success add to a walk, in log likelihood.
@@ -49,11 +49,12 @@ class ScanWalks {
   void excuse(const IpPrefix& who, TimeNs until_ns, TimeNs now) {
     excuses_.allow(who, until_ns, now);
   }
+  bool pending(TimeNs now) const noexcept;
   uint64_t held_back() const noexcept { return held_back_; }
 
   // Of the tables' slots, those of this part.
   void save(uint32_t part, BaselineWriter& to) const;
-  struct Saved;                 // a part, read but not yet taken
+  struct Saved;  // a part, read but not yet taken
   static void read(BaselineReader& from, Saved& into);
   void restore(const Saved& part);
 
@@ -62,12 +63,12 @@ class ScanWalks {
     uint64_t seed = 0;
     uint64_t operator()(const ContactKey& k) const noexcept;
   };
-  struct Good {                 // a service this source reached; chained per source
+  struct Good {  // a service this source reached; chained per source
     TimeNs first_ns = 0, last_ns = 0;
     uint32_t uses = 0;
     uint32_t older = UINT32_MAX, newer = UINT32_MAX;
   };
-  struct Tried {                // one it did not reach, or reached while under suspicion
+  struct Tried {  // one it did not reach, or reached while under suspicion
     TimeNs last_ns = 0;
     double on_source = 0, on_port = 0, on_host = 0;  // what it added to the walks
     bool worked = false;
@@ -81,7 +82,7 @@ class ScanWalks {
     Walk walk;
     TimeNs suspect_until_ns = 0;
     uint32_t newest_good = UINT32_MAX, goods = 0;
-    std::vector<Miss> misses;   // the latest few, a ring
+    std::vector<Miss> misses;  // the latest few, a ring
     uint32_t next_miss = 0;
   };
   using Goods = BoundedTable<ContactKey, Good, ContactHash>;
@@ -94,7 +95,7 @@ class ScanWalks {
     Goods goods;
     Tries tries;
     Sources sources;
-    Walks walks;                // key with dst and proto 0: per host; without dst: per port
+    Walks walks;  // key with dst and proto 0: per host; without dst: per port
   };
   enum class WalkKind : uint8_t { kHost, kPort, kSource };
 
@@ -129,13 +130,14 @@ class ScanWalks {
     TimeNs until_ns = 0;
     Contact contact;
   };
-  std::deque<Awaited> awaited_;  // echo requests, oldest first
+  std::deque<Awaited> awaited_;        // echo requests, oldest first
+  TimeNs pending_ns_ = INT64_MIN / 2;  // latest failure of a source that has others
   uint64_t held_back_ = 0;
 };
 
 struct SavedContact {
   ContactKey key;
-  uint8_t worked = 0;            // 1: a known good service; else one tried in vain
+  uint8_t worked = 0;  // 1: a known good service; else one tried in vain
   uint8_t reserved[3] = {};
   uint32_t uses = 0;
   uint32_t reserved2 = 0;

@@ -134,6 +134,7 @@ void write_action(JsonText& json, const ActionRecord& a) {
   write_time(json, "packet_in", a.packet_in_ns);
   write_time(json, "decided", a.decided_ns);
   write_time(json, "installed", a.installed_ns);
+  write_time(json, "first_hit", a.first_hit_ns);
   write_time(json, "expires", a.expires_ns);
   write_time(json, "ended", a.ended_ns);
   json.field("packets", a.packets);

@@ -22,6 +22,7 @@ using namespace operate;
 namespace {
 
 constexpr TimeNs kCommitEvery = 250 * kNsPerMs;
+constexpr TimeNs kPutOffMost = kNsPerSecond;
 constexpr TimeNs kDevicesEvery = 5 * kNsPerSecond;
 constexpr TimeNs kBaselinePartEvery = kNsPerSecond;  // all of it in about a minute
 constexpr TimeNs kStampWait = 2 * kNsPerSecond;  // an alert's line waits this long for its stamps
@@ -256,6 +257,8 @@ void ControlPlane::Parts::keep_house() {
     tell_log_trouble();
   }
   if (!store) return;
+  // A disk may take milliseconds: while a decision is pending it waits, but not for ever.
+  if (chain.pending(now) && now >= commit_ns && now - commit_ns < kPutOffMost) return;
   if (due(now, devices_ns, kDevicesEvery)) save_devices(false);
   if (due(now, baseline_ns, kBaselinePartEvery)) {
     save_baseline(baseline_part);
@@ -337,6 +340,10 @@ int ControlPlane::do_work(TimeNs now) {
   const int done = p.chain.do_work(now) + p.rules.do_work();
   p.keep_house();
   return done;
+}
+
+bool ControlPlane::pending(TimeNs now) const {
+  return parts_->chain.pending(now);
 }
 
 void ControlPlane::finish(TimeNs now) {

@@ -75,6 +75,9 @@ class ControlPlane {
 
   // One bounded step. now: the packet clock. Returns how much there was to do.
   int do_work(TimeNs now);
+  // A source has just failed again and the next record may decide: not the time to sleep. Lasts for
+  // some milliseconds after each such failure.
+  bool pending(TimeNs now) const;
   // At the end: takes what is still in the rings, then writes a last stats record, everything that
   // waits for the logs, and all state.
   void finish(TimeNs now);

@@ -46,6 +46,8 @@ class ControlChain {
 
   // now: the packet clock. Returns how much was done; 0: nothing to do at the moment.
   int do_work(TimeNs now);
+  // A decision may come with the next record: whoever steps this is not to sleep.
+  bool pending(TimeNs now) const noexcept { return learner_.pending(now); }
   // The operator's orders go out at once, not with the next step.
   Result<const ActionRecord*> order(const OperatorOrder& o, TimeNs now);
   Result<const ActionRecord*> undo(ActionId id, TimeNs now);

@@ -78,6 +78,9 @@ class DpdkWire {
   void beat_bypass(TimeNs now);
   // Main thread, when no worker runs any more: sends what they had handed to the home worker.
   void drain();
+  // Main thread, when no worker polls any more: gives the ports back; frames fall to whatever
+  // carries them then. Lanes may still be asked for what they counted.
+  void close();
   // "eth1 (net_af_xdp, MTU 1500)"
   std::string describe(Side side) const;
   // "spread over 2 workers by worker 0"; empty: not spread.

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <thread>
 
+#include "dataplane/contract/cpu_plan.h"
 #include "dataplane/io/dpdk.h"
 #include "dataplane/io/dpdk_names.h"
 
@@ -33,19 +34,6 @@ std::vector<int> cpus_in(const std::string& list) {
     for (long c = first; c <= last && c < 4096; ++c) cpus.push_back(static_cast<int>(c));
     at = static_cast<size_t>(end - list.c_str()) + 1;
   }
-  return cpus;
-}
-
-std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int c = 0; c < CPU_SETSIZE; ++c) {
-      if (CPU_ISSET(c, &set)) cpus.push_back(c);
-    }
-  }
-  if (cpus.empty()) cpus.push_back(0);
   return cpus;
 }
 
@@ -84,15 +72,14 @@ Result<bool> use_hugepages(const Settings& s, std::string& note) {
 
 Result<std::unique_ptr<DpdkEnvironment>> DpdkEnvironment::start(const Settings& s,
                                                                 std::string& note) {
-  const std::vector<int> allowed = allowed_cpus();
+  const CpuPlan plan = plan_cpus(s);
   std::string isolated_text;
   std::getline(std::ifstream("/sys/devices/system/cpu/isolated"), isolated_text);
   const std::vector<int> isolated = cpus_in(isolated_text);
   std::unique_ptr<DpdkEnvironment> env(new DpdkEnvironment);
-  const int main_cpu = s.main_cpu >= 0 ? s.main_cpu : allowed[0];
-  std::string lcores = "0@" + std::to_string(main_cpu);
+  std::string lcores = "0@" + std::to_string(plan.main);
   for (uint32_t i = 0; i < s.workers; ++i) {
-    const int cpu = s.worker_cpu[i] >= 0 ? s.worker_cpu[i] : allowed[(i + 1) % allowed.size()];
+    const int cpu = plan.workers[i];
     lcores += "," + std::to_string(i + 1) + "@" + std::to_string(cpu);
     env->isolated_.push_back(std::find(isolated.begin(), isolated.end(), cpu) != isolated.end());
   }

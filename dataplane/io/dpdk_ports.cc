@@ -4,9 +4,12 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "dataplane/io/dpdk_lane.h"
+#include "dataplane/io/dpdk_names.h"
 
 namespace weir {
 
@@ -60,6 +63,11 @@ bool hashes_as_asked(uint16_t port, const rte_eth_dev_info& info) {
          (conf.rss_hf & kPairRss) == kPairRss && (conf.rss_hf & ~(kPairRss | kMorePairRss)) == 0;
 }
 
+// The kernel gives a queue back some moments after the program that had it has ended: a successor
+// may come too early.
+constexpr int kBusyTries = 20;
+constexpr auto kBusyNap = std::chrono::milliseconds(10);
+
 Result<void> wrong(const std::string& what, int code) {
   return fail(what + ": " + rte_strerror(-code));
 }
@@ -82,9 +90,12 @@ Result<void> set_up_queues(const DpdkPort& port, rte_mempool* pool) {
   rte_eth_dev_adjust_nb_rx_tx_desc(port.id, &rx, &tx);
   const auto node = static_cast<unsigned>(port.node < 0 ? SOCKET_ID_ANY : port.node);
   for (uint16_t q = 0; q < port.rx_queues; ++q) {
-    if (const int c = rte_eth_rx_queue_setup(port.id, q, rx, node, nullptr, pool); c != 0) {
-      return wrong("has no receive queue for us (in use by another program?)", c);
+    int c = rte_eth_rx_queue_setup(port.id, q, rx, node, nullptr, pool);
+    for (int tries = 0; c != 0 && is_kernel_port(port.kind) && tries < kBusyTries; ++tries) {
+      std::this_thread::sleep_for(kBusyNap);
+      c = rte_eth_rx_queue_setup(port.id, q, rx, node, nullptr, pool);
     }
+    if (c != 0) return wrong("has no receive queue for us (in use by another program?)", c);
   }
   for (uint16_t q = 0; q < port.tx_queues; ++q) {
     if (const int c = rte_eth_tx_queue_setup(port.id, q, tx, node, nullptr); c != 0) {

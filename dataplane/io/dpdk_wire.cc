@@ -189,14 +189,21 @@ void DpdkWire::drain() {
 }
 
 DpdkWire::~DpdkWire() {
+  close();
+}
+
+void DpdkWire::close() {
+  if (!ports_[0].is_started && !ports_[1].is_started) return;
   if (const auto held = links_.held(); held) {
     if (set_port(*held, LinkOrder::Act::kRestore)) guard_.held_down[index(*held)].set(0);
   }
   if (bypass_) bypass_->stop();
+  bypass_.reset();
   for (DpdkPort* p = ports_.get(); p != ports_.get() + 2; ++p) {
     if (!p->is_started) continue;
     rte_eth_dev_stop(p->id);
     rte_eth_dev_close(p->id);
+    p->is_started = false;
   }
 }
 

@@ -63,6 +63,10 @@ void Worker::keep_house(TimeNs now) {
       });
 }
 
+bool Worker::expects_verdict(TimeNs now) const noexcept {
+  return pacing_->is_control_there && pacing_->suspects.expect_verdict(now);
+}
+
 // Who decides, and by which rules. Both are another program's, which may be away.
 void Worker::look_at_control() noexcept {
   const TimeNs beat = header_.control.heartbeat_ns.load(std::memory_order_relaxed);

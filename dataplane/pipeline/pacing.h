@@ -25,6 +25,7 @@ class Suspects {
     if (s.failures < UINT16_MAX) ++s.failures;
     // Past the number that decides, an answer lets no further one out: only time does.
     if (s.failures < kDecisionDue && s.unanswered != 0) --s.unanswered;
+    if (s.failures >= kFailuresMin && s.failures <= kDecisionLate) failing_ns_ = now;
   }
   void answered(const IpAddress& source) noexcept {
     Suspect& s = at(source);
@@ -47,10 +48,15 @@ class Suspects {
     return true;
   }
 
+  // A source with a run of failures has failed just now: its verdict may be on the way.
+  bool expect_verdict(TimeNs now) const noexcept { return now - failing_ns_ < kExpectNs; }
+
  private:
+  static constexpr TimeNs kExpectNs = 5 * kNsPerMs;
   static constexpr unsigned kFailuresMin = 3;  // a run that an honest client rarely has
   static constexpr unsigned kDecisionDue = 8;  // the random walk decides in fewer
   static constexpr unsigned kUnansweredMax = 4;
+  static constexpr unsigned kDecisionLate = 16;  // it is made, or will not be: for what is allowed
   static constexpr TimeNs kWaitNs = 50 * kNsPerMs;
   static constexpr TimeNs kForgetNs = 10 * kNsPerSecond;
   struct Suspect {
@@ -66,6 +72,7 @@ class Suspects {
     return table_[(w[0] ^ w[1]) * 0x9e3779b97f4a7c15ull >> 52];
   }
   std::array<Suspect, 4096> table_{};
+  TimeNs failing_ns_ = INT64_MIN / 2;
 };
 
 // Packets in the worker's hands, in the order of their coming.

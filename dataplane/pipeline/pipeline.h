@@ -36,6 +36,9 @@ class Worker {
                                                 const Published<LoadedRules>& rules, Meters& meters,
                                                 uint64_t seed);
   ~Worker();
+  // Before the first poll(): what it polls, where create() was given nothing. So that a port is
+  // opened when all is ready to poll it.
+  void attach(std::vector<WorkerWire> wires) { wires_ = std::move(wires); }
   // Memory that a worker of these settings takes, in bytes, by user; for the line printed at start.
   struct Memory {
     uint64_t flow_table, verdicts, fragments, streams, classifier, parsers;
@@ -53,6 +56,9 @@ class Worker {
   // The end: tells of at most flows_max flows that still live and forgets them. false: there are
   // more; call again when the ring has room.
   bool finish(TimeNs now, uint32_t flows_max);
+
+  // Whether a verdict is to be expected within moments: no time to sleep.
+  bool expects_verdict(TimeNs now) const noexcept;
 
   // Counters into the StatsPage; poll() does it now and then, this does it now.
   void publish_stats();

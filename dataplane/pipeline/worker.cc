@@ -77,6 +77,10 @@ uint32_t Worker::poll(TimeNs now) {
   uint32_t received = 0;
   for (const WorkerWire& wire : wires_) {
     received += poll_side(wire, Side::kA, now, rules);
+    if (received != 0 && is_live(header_)) {  // sending takes its time: verdicts do not wait for it
+      now = PacketClock(static_cast<TimeNs>(header_.clock_offset_ns)).now();
+      take_commands(now);
+    }
     received += poll_side(wire, Side::kB, now, rules);
     received += wire.io->take_moved();
   }

@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """weir-control dies twenty times, by kill -9, under traffic: no packet is lost because of it, verdicts stay in force,
 and each new one attaches to the running data plane and knows what stood and who lives here."""
+import contextlib
 import json
 import time
 
 from case import check, end_ping, start_ping, start_transfer, wire
-from lab import ATTACKER4, stop, wait_for
+from lab import ATTACKER4, LabError, stop, wait_for
 
 KILLS = 20
+
+
+def stands(weir):
+    return [a for a in weir.actions() if a['state'] == 'standing' and ATTACKER4 in json.dumps(a)]
 
 
 with wire(attacker=True) as (lab, weir):
@@ -27,7 +32,10 @@ with wire(attacker=True) as (lab, weir):
         old, killed = weir.kill_control(), time.monotonic()
         wait_for(lambda: weir.ready() and weir.status()['control']['pid'] != old, 20, 'a new weir-control')
         slowest = max(slowest, time.monotonic() - killed)
-        standing = [a for a in weir.actions() if a['state'] == 'standing' and ATTACKER4 in json.dumps(a)]
+        # what is remembered is pending until the worker has told that it still has it
+        with contextlib.suppress(LabError):
+            wait_for(lambda: stands(weir), 2, 'the verdict to stand again')
+        standing = stands(weir)
         if not standing or not devices <= {d['address'] for d in weir.json('devices')}:
             check(False, f'the new weir-control has forgotten: {standing} {weir.json("devices")}')
             break

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "appliance/bypass_hook.h"
+#include "appliance/spin.h"
 #include "appliance/stall_watch.h"
 #include "dataplane/io/bypass.h"
 #include "dataplane/io/link_pair.h"
@@ -25,6 +26,31 @@ TimeNs stuck_after(StallWatch& watch, char state, double cpu_share, TimeNs ms) {
     if (watch.look(p, t * kMs) != 0) return t;
   }
   return -1;
+}
+
+TEST(Spin, WhoIsPutOffNapsForAWhile) {
+  Spin spin;
+  TimeNs now = kNsPerSecond;
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(spin.is_good(now += 1000)) << i;
+  now += 3 * kNsPerMs;  // a turn of somebody else's
+  EXPECT_FALSE(spin.is_good(now));
+  EXPECT_FALSE(spin.is_good(now + 99 * kNsPerMs));
+  EXPECT_TRUE(spin.is_good(now + 100 * kNsPerMs));
+}
+
+TEST(Spin, TakesAFifthOfTheTimeAtMost) {
+  Spin spin;
+  int spun = 0;
+  for (TimeNs now = 0; now < 10 * kNsPerSecond; now += 10'000) spun += spin.is_good(now);
+  EXPECT_LE(spun, 200'500);
+  EXPECT_GE(spun, 190'000);
+}
+
+TEST(Spin, TimeSpentOtherwiseIsNoPuttingOff) {
+  Spin spin;
+  EXPECT_TRUE(spin.is_good(kNsPerSecond));
+  spin.stop();
+  EXPECT_TRUE(spin.is_good(2 * kNsPerSecond));
 }
 
 TEST(StallWatch, AnEndlessLoopIsSeenWithinTheTime) {

@@ -62,6 +62,18 @@ TEST_F(LearnTest, VerticalScanIsFoundInSixRefusedPorts) {
   EXPECT_NE(s.reasons[0].observed.find("6 of 6 failed"), std::string::npos);
 }
 
+TEST_F(LearnTest, ADecisionIsPendingForMomentsAfterEachFurtherFailure) {
+  make();
+  EXPECT_FALSE(learner->pending(now));
+  refused(to(1, 1));
+  EXPECT_FALSE(learner->pending(now - 10 * kNsPerMs)) << "one failure is everybody's";
+  refused(to(1, 2));
+  EXPECT_TRUE(learner->pending(now - 10 * kNsPerMs));
+  EXPECT_FALSE(learner->pending(now)) << "ten milliseconds later";
+  works(to(1, 3));
+  EXPECT_FALSE(learner->pending(now - 10 * kNsPerMs)) << "nothing that works is waited for";
+}
+
 // What nmap meets: some of the first ports it tries are open.
 TEST_F(LearnTest, OpenPortsAmongThemDelayTheDecisionLittle) {
   make();
@@ -117,12 +129,14 @@ TEST_F(LearnTest, PingsWithoutReplyAreASweepAndPingsWithOneAreNot) {
 
 TEST_F(LearnTest, ScanPacketsThatNoTcpSendsCountAtOnce) {
   make();
-  EXPECT_EQ(until_score(20, [&](uint16_t i) {
-    auto r = flow_start(++flow, to(1, i), now);
-    r.midstream = 1;
-    r.tcp_flags = 0x29;  // FIN, PSH, URG
-    learner->started(r);
-  }), 6);
+  EXPECT_EQ(until_score(20,
+                        [&](uint16_t i) {
+                          auto r = flow_start(++flow, to(1, i), now);
+                          r.midstream = 1;
+                          r.tcp_flags = 0x29;  // FIN, PSH, URG
+                          learner->started(r);
+                        }),
+            6);
 }
 
 TEST_F(LearnTest, FlowsMetInTheirMiddleAreNoContacts) {
@@ -160,8 +174,8 @@ TEST_F(LearnTest, UdpWithoutAnswerTracerouteAndGroupsAreNoFailures) {
 TEST_F(LearnTest, RetriesCountOnce) {
   make();
   for (int i = 0; i < 1000; ++i) {
-    silent(to(1, 443));          // one dead server
-    refused(to(2, 53, kUdp));    // one dead resolver
+    silent(to(1, 443));        // one dead server
+    refused(to(2, 53, kUdp));  // one dead resolver
     refused(to(2, 53));
     now += kMinute;
   }
@@ -223,10 +237,12 @@ TEST_F(LearnTest, WhatOurVerdictsStopIsNotHeldAgainstTheSource) {
 
 TEST_F(LearnTest, SlowScansAreFoundToo) {
   make();
-  EXPECT_EQ(until_score(20, [&](uint16_t i) {
-    silent(to(i, 445));
-    now += kMinute;
-  }), 9);
+  EXPECT_EQ(until_score(20,
+                        [&](uint16_t i) {
+                          silent(to(i, 445));
+                          now += kMinute;
+                        }),
+            9);
   learner->take_scores();
   me = host(1, 11);
   const int tries = until_score(40, [&](uint16_t i) {
@@ -241,8 +257,8 @@ TEST_F(LearnTest, PeerToPeerOutsideIsNoScanButAWormIs) {
   make();
   for (uint32_t i = 0; i < 3000; ++i) {  // two of five remembered peers are alive
     const auto peer = IpAddress::from_v4(std::array<uint8_t, 4>{
-        static_cast<uint8_t>(60 + i % 90), 7, static_cast<uint8_t>(i >> 8),
-        static_cast<uint8_t>(i)}.data());
+        static_cast<uint8_t>(60 + i % 90), 7, static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i)}
+                                             .data());
     const auto port = static_cast<uint16_t>(i % 2 == 0 ? 6881 : 20'000 + i);
     const Endpoints e = ends(me, peer, i % 3 == 0 ? kUdp : kTcp, port);
     if (i % 5 < 2) {
@@ -278,7 +294,7 @@ TEST_F(LearnTest, HappyEyeballsIsNoScan) {
     if (i % 2 == 0) {  // silence: the answer by IPv4 comes first
       tell(v4, UpdateCause::kEstablished, begun + 250 * kNsPerMs, begun + 300 * kNsPerMs);
       tell(v6, UpdateCause::kNoAnswer, begun, begun + kNsPerSecond);
-    } else {           // refused by a router: it comes before
+    } else {  // refused by a router: it comes before
       tell(v6, UpdateCause::kRefused, begun, begun + 5 * kNsPerMs);
       tell(v4, UpdateCause::kEstablished, begun + 10 * kNsPerMs, begun + 30 * kNsPerMs);
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/sip.h"
 
+#include <algorithm>
+
 #include "dataplane/parse/cursor.h"
 
 namespace weir::parse {
@@ -67,15 +69,15 @@ size_t head_bytes(Bytes bytes, size_t seen) noexcept {
 }  // namespace
 
 Probe SipParser::probe(const ProbeInput& in) noexcept {
+  const auto fits = [&in](std::string_view start) { return could_start_with(in.bytes, start); };
+  if (!fits("SIP/2.0 ") && std::none_of(std::begin(kMethods), std::end(kMethods), fits)) {
+    return kNotMine;
+  }
   Bytes line;
   size_t used = 0;
-  if (!next_line(in.bytes, 0, line, used)) {
-    if (in.whole || in.bytes.size() > kLineMax) return kNotMine;
-    if (could_start_with(in.bytes, "SIP/2.0 ")) return kPerhaps;
-    for (const std::string_view m : kMethods) {
-      if (could_start_with(in.bytes, m)) return kPerhaps;
-    }
-    return kNotMine;
+  const Bytes begin = in.bytes.first(std::min<size_t>(in.bytes.size(), kLineMax));
+  if (!next_line(begin, 0, line, used)) {
+    return in.whole || begin.size() == kLineMax ? kNotMine : kPerhaps;
   }
   FirstLine first;
   if (!read_first_line(line, first)) return kNotMine;

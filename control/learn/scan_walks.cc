@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace weir {
 
@@ -107,30 +108,24 @@ bool ScanWalks::judged(const Endpoints& e) const noexcept {
   return e.proto == kTcp || e.proto == kUdp || is_echo(e);
 }
 
-Contact ScanWalks::contact_of(const FlowReport& r) const noexcept {
-  return {.key = key_of(r.ends),
-          .ends = r.ends,
-          .flow = r.flow,
-          .mac = r.src_mac,
-          .app_master = r.app_master,
-          .app = r.app,
-          .wire = r.header.wire,
-          .side = r.side,
-          .to_outside = !inventory_.is_internal(r.ends.dst),
-          .time_ns = r.header.time_ns,
-          .first_ns = r.first_ns};
-}
-
-Contact ScanWalks::contact_of(const FlowStart& r) const noexcept {
-  return {.key = key_of(r.ends),
-          .ends = r.ends,
-          .flow = r.flow,
-          .mac = r.src_mac,
-          .wire = r.header.wire,
-          .side = r.side,
-          .to_outside = !inventory_.is_internal(r.ends.dst),
-          .time_ns = r.header.time_ns,
-          .first_ns = r.header.time_ns};
+// Of a flow that has just begun; a report knows more of it.
+template <class Record>
+Contact ScanWalks::contact_of(const Record& r) const noexcept {
+  Contact c{.key = key_of(r.ends),
+            .ends = r.ends,
+            .flow = r.flow,
+            .mac = r.src_mac,
+            .wire = r.header.wire,
+            .side = r.side,
+            .to_outside = !inventory_.is_internal(r.ends.dst),
+            .time_ns = r.header.time_ns,
+            .first_ns = r.header.time_ns};
+  if constexpr (std::is_base_of_v<FlowReport, Record>) {
+    c.app_master = r.app_master;
+    c.app = r.app;
+    c.first_ns = r.first_ns;
+  }
+  return c;
 }
 
 void ScanWalks::started(const FlowStart& r, std::vector<Score>& out) {

@@ -102,8 +102,8 @@ class ScanWalks {
   Population& population(const IpAddress& source) noexcept;
   const Population& population(const IpAddress& source) const noexcept;
   bool judged(const Endpoints& e) const noexcept;
-  Contact contact_of(const FlowReport& r) const noexcept;
-  Contact contact_of(const FlowStart& r) const noexcept;
+  template <class Record>
+  Contact contact_of(const Record& r) const noexcept;
   void succeeded(const Contact& c);
   void failed(const Contact& c, std::vector<Score>& out);
   bool known(Population& p, const Contact& c);

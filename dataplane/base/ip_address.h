@@ -52,13 +52,14 @@ struct IpAddress {
     return high() != o.high() ? high() <=> o.high() : low() <=> o.low();
   }
 
-  // Its first `bits` bits, the rest zero; and whether o's are the same.
-  IpAddress first(unsigned bits) const noexcept {
+  // a with all but the first `bits` bits cleared.
+  friend IpAddress masked(const IpAddress& a, unsigned bits) noexcept {
     IpAddress m;
-    store_be64(m.bytes.data(), high() & leading(bits));
-    store_be64(m.bytes.data() + 8, bits > 64 ? low() & leading(bits - 64) : 0);
+    store_be64(m.bytes.data(), a.high() & leading(bits));
+    store_be64(m.bytes.data() + 8, bits > 64 ? a.low() & leading(bits - 64) : 0);
     return m;
   }
+  // Whether its first `bits` bits are o's.
   bool shares(unsigned bits, const IpAddress& o) const noexcept {
     const uint64_t differs = (high() ^ o.high()) & leading(bits);
     return bits <= 64 ? differs == 0 : (differs | ((low() ^ o.low()) & leading(bits - 64))) == 0;
@@ -82,11 +83,6 @@ struct IpPrefix {
   bool contains(const IpAddress& a) const noexcept { return a.shares(bits, address); }
   bool operator==(const IpPrefix&) const noexcept = default;
 };
-
-// a with all but the first `bits` bits cleared.
-inline IpAddress masked(const IpAddress& a, unsigned bits) noexcept {
-  return a.first(bits);
-}
 
 std::string to_string(const IpAddress& a);  // "10.0.0.1", "fe80::1"
 std::string to_string(const IpPrefix& p);   // "10.0.0.0/24"; a single host without "/32"

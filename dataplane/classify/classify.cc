@@ -130,16 +130,6 @@ bool Classifier::inspect(const PacketView& packet, const Headers& h, Flow& f, Fl
   return !was_known;
 }
 
-namespace {
-
-// It tells nothing, and a flood of them is to take no flow's place.
-bool is_bare_syn(const Headers& h) noexcept {
-  constexpr unsigned kFlags = kTcpSyn | kTcpAck | kTcpRst | kTcpFin;
-  return h.proto == kProtoTcp && (h.tcp_flags & kFlags) == kTcpSyn && h.payload_bytes == 0;
-}
-
-}  // namespace
-
 void Classifier::classify(std::span<const PacketView> packets, std::span<const Headers> headers,
                           std::span<const Tracked> tracked, std::span<const bool> stopped,
                           FlowTable& table, CycleBudget& budget, std::span<bool> became_known,
@@ -148,7 +138,7 @@ void Classifier::classify(std::span<const PacketView> packets, std::span<const H
     became_known[i] = false;
     Flow* f = tracked[i].flow;
     if (f == nullptr || (f->flags & kWantsClassify) == 0 || stopped[i]) continue;
-    if (is_bare_syn(headers[i])) continue;
+    if (is_bare_syn(headers[i])) continue;  // a flood of them is to take no flow's place
     if (budget.is_spent()) continue;
     became_known[i] = inspect(packets[i], headers[i], *f, table.cold(tracked[i].index));
   }

@@ -68,6 +68,12 @@ constexpr uint8_t kTcpFin = 0x01, kTcpSyn = 0x02, kTcpRst = 0x04, kTcpPsh = 0x08
                   kTcpUrg = 0x20;
 constexpr uint8_t kProtoIcmp = 1, kProtoTcp = 6, kProtoUdp = 17, kProtoIcmp6 = 58, kProtoSctp = 132;
 
+// A SYN of TCP that carries nothing: all there is of a flood's connections.
+inline bool is_bare_syn(const Headers& h) noexcept {
+  constexpr unsigned kFlags = kTcpSyn | kTcpAck | kTcpRst | kTcpFin | kTcpPsh | kTcpUrg;
+  return h.proto == kProtoTcp && (h.tcp_flags & kFlags) == kTcpSyn && h.payload_bytes == 0;
+}
+
 // One packet.
 void decode_packet(const PacketView& packet, LinkType link, Headers& headers) noexcept;
 

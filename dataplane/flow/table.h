@@ -31,8 +31,9 @@ class FlowTable {
 
   uint64_t hash(const FlowKey& key) const noexcept { return hash(key.words()); }
   uint64_t hash(const FlowKey::Words& w) const noexcept {
-    const uint64_t a = hash_mix(w[0] ^ seed_, w[1] ^ 0xa0761d6478bd642full);
-    const uint64_t b = hash_mix(w[2] ^ 0xe7037ed1a0b428dbull, w[3] ^ seed_);
+    // The seed is in every factor: one that an address could make zero would hide the other.
+    const uint64_t a = hash_mix(w[0] ^ seed_, w[1] ^ seed_ ^ 0xa0761d6478bd642full);
+    const uint64_t b = hash_mix(w[2] ^ seed_ ^ 0xe7037ed1a0b428dbull, w[3] ^ seed_);
     return hash_mix(a ^ w[4], b ^ w[5] ^ 0x1d8e4e27c47d124full);
   }
 

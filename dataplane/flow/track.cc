@@ -46,8 +46,8 @@ inline bool make_key(const Headers& h, uint8_t wire, FlowKey::Words& key) noexce
 
 // The state of one burst's tracking: what each phase below needs of the others.
 struct Run {
-  const PacketView* packets;  // the burst's columns, each as long as it
-  const Headers* headers;
+  std::span<const PacketView> packets;
+  const Headers* headers;  // as long
   uint8_t wire;
   FlowTable& table;
   TrackStats& stats;
@@ -57,8 +57,8 @@ struct Run {
   uint64_t started = 0;  // of the flows that this burst began, a bit by the top of their hashes
 
   // Whether an earlier packet of this burst belongs to the flow: it must stay until they are sent.
-  bool is_in_burst(size_t before, uint32_t index) const noexcept {
-    if (table.flow(index).last_ns < packets[0].time_ns) return false;
+  bool is_in_burst(size_t before, uint32_t index) noexcept {
+    if (table.flow(index).last_ns < earliest()) return false;
     return std::any_of(tracked, tracked + before,
                        [index](const Tracked& t) { return t.index == index; });
   }
@@ -69,6 +69,14 @@ struct Run {
     }
     ++stats.ended;
     table.erase(index);
+  }
+
+  TimeNs earliest_ns = INT64_MAX;  // of the burst, once somebody has asked
+  TimeNs earliest() noexcept {     // in a capture it need not be the first
+    if (earliest_ns == INT64_MAX) {
+      for (const PacketView& p : packets) earliest_ns = std::min(earliest_ns, p.time_ns);
+    }
+    return earliest_ns;
   }
 
   static uint64_t bit_of(uint64_t hash) noexcept { return uint64_t{1} << (hash >> 58); }
@@ -163,7 +171,7 @@ void update_tcp(Flow& f, const Headers& h, Tracked& t) noexcept {
 }
 
 void Run::update(size_t i, bool src_is_lo) noexcept {
-  const PacketView& p = packets[i];
+  const PacketView& p = packets.data()[i];
   const Headers& h = headers[i];
   Tracked& t = tracked[i];
   Flow& f = *t.flow;
@@ -265,7 +273,7 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
                   std::span<EndedFlow> ended) noexcept {
   const size_t n = std::min<size_t>(packets.size(), kBurstMax);
   const Guesses guesses(headers, n, wire, table);
-  Run run{packets.data(), headers.data(), wire, table, stats, tracked.data(), ended};
+  Run run{packets.first(n), headers.data(), wire, table, stats, tracked.data(), ended};
   for (size_t i = 0; i < n; ++i) {  // in order: a burst may hold a flow's first two
     Tracked& t = tracked.data()[i];
     t = Tracked{};
@@ -278,7 +286,7 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
     }
     if (index != kNoFlow) {
       const Flow& f = table.flow(index);
-      const bool over = table.is_expired(f, run.packets[i].time_ns);
+      const bool over = table.is_expired(f, packets.data()[i].time_ns);
       if (over || begins_anew(f, h)) {
         if (run.is_in_burst(i, index)) return {i, run.ended_count};
         run.end(index, over ? EndReason::kTimeout : EndReason::kClosed);

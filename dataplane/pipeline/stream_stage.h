@@ -16,8 +16,8 @@ class StreamStage {
   // Of a SYN that carries nothing its number is enough until somebody answers: most of a flood's
   // are all there is.
   static bool opens_bare(const Headers& h, const Tracked& t) noexcept {
-    return (h.tcp_flags & 0x3f) == kTcpSyn && h.payload_bytes == 0 && h.proto == kProtoTcp &&
-           t.direction == 0 && t.flow != nullptr && (t.flow->flags & kHasStream) == 0;
+    return is_bare_syn(h) && t.direction == 0 && t.flow != nullptr &&
+           (t.flow->flags & kHasStream) == 0;
   }
   static void remember(const Headers& h, const Tracked& t, FlowCold& cold) noexcept {
     cold.isn = h.tcp_seq;

@@ -76,8 +76,8 @@ class Verdicts {
   };
   Standing now() const noexcept;
 
-  // With something to do before drop and judge: what stands against a flow is far from it in
-  // memory. rows: all of which it is not known that nothing does.
+  // Before drop and judge: what stands against a flow is far from it in memory, and asked for all
+  // at once it is waited for once. rows: all of which it is not known that nothing does.
   void fetch(std::span<const Tracked> tracked, Rows rows) const noexcept;
 
   // Before judge, on a wire that enforces; rows: packets whose flows there are and of which no more

@@ -31,6 +31,10 @@ VerdictSubject subject_of(const PacketView& p, const Headers& h) noexcept {
   return s;
 }
 
+bool is_blocked_by_rule(const Tracked& t) noexcept {
+  return t.flow != nullptr && (t.flow->flags & kBlockedByRule) != 0;
+}
+
 Reason verdict_reason(Action a) noexcept {
   switch (a) {
     case Action::kDrop:
@@ -364,7 +368,7 @@ Reason Verdicts::by_rules(const PacketView& packet, const Tracked& t, const Hits
                           const LoadedRules* rules, Mode mode, FlowTable& flows,
                           Decision& d) noexcept {
   Flow* f = t.flow;
-  if (f != nullptr && (f->flags & kBlockedByRule) != 0) {
+  if (is_blocked_by_rule(t)) {
     const FlowDrops& drops = flows.drops(t.index);
     d.rule_sid = drops.rule_sid;
     return rule_reason(drops.rule_action);
@@ -423,14 +427,6 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
     flows.drops_to_write(t.index).count(d.verdict, packet.wire_bytes);
   }
 }
-
-namespace {
-
-bool is_blocked_by_rule(const Tracked& t) noexcept {
-  return t.flow != nullptr && (t.flow->flags & kBlockedByRule) != 0;
-}
-
-}  // namespace
 
 void Verdicts::decide(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       std::span<const bool> became_known, std::span<const Hits> hits,

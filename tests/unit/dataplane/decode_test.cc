@@ -217,7 +217,7 @@ TEST(Decode, ChecksumsOfAnyLengthAndContentAreWhatTheyAreByTheBook) {
                               static_cast<uint8_t>(tcp_bytes)};
       covered.insert(covered.end(), std::begin(rest), std::end(rest));
       covered.insert(covered.end(), v.data + l4, v.data + v.bytes);
-      covered[12 + 16] = covered[12 + 17] = 0;
+      covered.at(12 + 16) = covered.at(12 + 17) = 0;
       const uint16_t sum = plain_checksum(covered);
       f.at(l4 + 16, static_cast<uint8_t>(sum >> 8));
       f.at(l4 + 17, static_cast<uint8_t>(sum));
@@ -299,7 +299,7 @@ TEST(Decode, LooksIntoEachTunnel) {
 }
 
 TEST(Decode, WhatOnlyLooksLikeATunnelIsItself) {
-  for (const uint16_t port : {4789, 4790, 6081, 3544}) {
+  for (const uint16_t port : std::initializer_list<uint16_t>{4789, 4790, 6081, 3544}) {
     const Headers h =
         over_udp(port, "\x08 is nothing that a tunnel would carry, I should think").headers();
     EXPECT_EQ(h.dst_port, port);

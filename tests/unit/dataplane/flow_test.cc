@@ -139,6 +139,41 @@ TEST(Track, ABurstStopsBeforeAPacketThatEndsAFlowOfTheBurst) {
   EXPECT_EQ(rest.ended, 1u);
 }
 
+// A capture's clock may go back within a burst; what its packets point to stays all the same.
+TEST(Track, AFullTableKeepsTheFlowsOfTheBurstWhateverItsTimes) {
+  constexpr size_t kFlows = 16, kPackets = 32;
+  Tracker t(kFlows);
+  PacketView p[kPackets];
+  Headers h[kPackets];
+  Tracked out[kPackets];
+  std::vector<Frame> frames;
+  for (uint16_t i = 0; i < kPackets; ++i) frames.push_back(syn(static_cast<uint16_t>(1000 + i)));
+  for (size_t i = 0; i < kPackets; ++i) {
+    p[i] = frames[i].view(kS - static_cast<TimeNs>(i));
+    h[i] = frames[i].headers();
+  }
+  const TrackResult all = track(p, h, 0, t.table, t.stats, out, t.ended_room);
+  EXPECT_EQ(all.packets, kPackets);
+  EXPECT_EQ(t.stats.evicted, 0u);
+  EXPECT_EQ(t.stats.refused_full, kPackets - kFlows);
+  for (size_t i = 0; i < kFlows; ++i) EXPECT_EQ(out[i].flow->id, i + 1);
+}
+
+// Keys that differ in half an address alone, with the other chosen freely, do not meet.
+TEST(FlowTable, NoHalfOfAnAddressHidesTheOther) {
+  const FlowTable table(settings_for(16), 0, 0x0123456789abcdef);
+  for (const uint64_t half : {0xa0761d6478bd642full, 0xe7037ed1a0b428dbull}) {
+    FlowKey one;
+    std::memcpy(one.lo.bytes.data() + 8, &half, 8);
+    std::memcpy(one.hi.bytes.data(), &half, 8);
+    FlowKey two = one, three = one;
+    two.lo.bytes[3] = 1;
+    three.hi.bytes[11] = 1;
+    EXPECT_NE(table.hash(one), table.hash(two));
+    EXPECT_NE(table.hash(one), table.hash(three));
+  }
+}
+
 // The table against a map, over random inserts, look-ups, erasures and sweeps.
 TEST(FlowTable, AgreesWithAMap) {
   FlowTable table(settings_for(5000), 0, 7);

@@ -16,7 +16,8 @@
 namespace weir {
 
 // The two ends in an order of the table's own (by the words of the address as they lie in memory,
-// then by port), where they were met, and the protocol. Compared and hashed as bytes: no padding, reserved is zero.
+// then by port), where they were met, and the protocol. Compared and hashed as bytes: no padding,
+// reserved is zero.
 struct FlowKey {
   IpAddress lo{}, hi{};
   uint16_t lo_port = 0, hi_port = 0;

@@ -283,7 +283,7 @@ void EventWriter::dropped(std::span<const PacketView> packets, std::span<const H
     const auto i = static_cast<size_t>(std::countr_zero(rows));
     if (drops_.pass_over(packets.back().time_ns, rows)) return;
     if (!drops_.admit(packets[i].time_ns)) continue;
-    const FlowDrops& of_flow = flows.drops(tracked[i].index);
+    const FlowDrops of_flow = flows.drops(tracked[i].index);
     Decision d;
     if (reasons[i] == Reason::kVerdictDrop) d.verdict = of_flow.verdict;
     if (reasons[i] == Reason::kRuleDrop) d.rule_sid = of_flow.rule_sid;

@@ -135,8 +135,42 @@ uint32_t FlowTable::slots_due(uint32_t most, TimeNs now) noexcept {
   return due;
 }
 
+namespace {
+
+FlowTraffic counted(const Flow& f) noexcept {
+  return {f.packets[0] + f.packets[1], f.bytes[0] + f.bytes[1]};
+}
+
+}  // namespace
+
+FlowDrops FlowTable::drops(uint32_t i) const noexcept {
+  const Flow& f = flows_[i];
+  if ((f.flags & kHasDrops) == 0) return {};
+  FlowDrops d = drops_[i];
+  if ((f.flags & kStopped) != 0) {
+    d.packets += counted(f).packets;
+    d.bytes += counted(f).bytes;
+  }
+  return d;
+}
+
+void FlowTable::stop(uint32_t i) noexcept {
+  FlowDrops& d = drops_to_write(i);
+  d.packets -= counted(flows_[i]).packets;
+  d.bytes -= counted(flows_[i]).bytes;
+  flows_[i].flags |= kStopped;
+}
+
+void FlowTable::resume(uint32_t i, const FlowTraffic& undecided) noexcept {
+  drops_[i] = drops(i);
+  drops_[i].packets -= undecided.packets;
+  drops_[i].bytes -= undecided.bytes;
+  flows_[i].flags &= ~unsigned{kStopped};
+}
+
 FlowDrops& FlowTable::drops_to_write(uint32_t i) noexcept {
   Flow& f = flows_[i];
+  ASSERT((f.flags & kStopped) == 0);
   if ((f.flags & kHasDrops) == 0) {
     f.flags |= kHasDrops;
     drops_[i] = FlowDrops{};

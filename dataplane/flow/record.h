@@ -61,6 +61,7 @@ enum FlowFlag : uint32_t {
   kHasStream = 1u << 14,      // reassemble: its state for this flow is set up
   kStreamWindow = 1u << 15,   // match: it looks at a window past its depth
   kHasDrops = 1u << 16,       // its FlowDrops is in use
+  kStopped = 1u << 18,       // decide: all that comes of it is dropped, counted by what it counts
   kIsnKnown = 1u << 17,       // reassemble: of the initiator, all that is kept of a bare SYN
 };
 
@@ -115,8 +116,14 @@ struct FlowCold {
 };
 static_assert(sizeof(FlowCold) == 40);
 
+struct FlowTraffic {
+  uint64_t packets = 0, bytes = 0;
+};
+
 // What came of verdicts and rules that stop packets of a flow. Most flows never have it: its memory
-// comes with its first use. Writer: decide.
+// comes with its first use. Writer: decide. In the table, while a flow is kStopped: packets and
+// bytes short (modulo 2^64) of what was dropped by all that the flow counts, so that a packet that
+// is dropped need not come here.
 struct FlowDrops {
   VerdictId verdict = 0;  // last that dropped a packet
   uint64_t packets = 0, bytes = 0;
@@ -136,7 +143,7 @@ static_assert(sizeof(FlowDrops) == 32);
 struct FlowView {
   const Flow& flow;
   const FlowCold& cold;
-  const FlowDrops& drops;
+  FlowDrops drops;
 };
 
 }  // namespace weir

@@ -57,11 +57,13 @@ class FlowTable {
   const Flow& flow(uint32_t i) const noexcept { return flows_[i]; }
   FlowCold& cold(uint32_t i) noexcept { return cold_[i]; }
   const FlowCold& cold(uint32_t i) const noexcept { return cold_[i]; }
-  const FlowDrops& drops(uint32_t i) const noexcept {
-    return (flows_[i].flags & kHasDrops) != 0 ? drops_[i] : kNoDrops;
-  }
-  FlowDrops& drops_to_write(uint32_t i) noexcept;
-  void prefetch_drops(uint32_t i) const noexcept { __builtin_prefetch(&drops_[i]); }
+  FlowDrops drops(uint32_t i) const noexcept;
+  FlowDrops& drops_to_write(uint32_t i) noexcept;  // of a flow that is not kStopped
+  // The flow is kStopped: what it counts from now on is dropped. What it has counted already and is
+  // dropped later is for whoever drops that to count, after resume().
+  void stop(uint32_t i) noexcept;
+  // No longer. undecided: what the flow has counted since, and was not dropped.
+  void resume(uint32_t i, const FlowTraffic& undecided) noexcept;
   FlowView view(uint32_t i) const noexcept { return {flows_[i], cold_[i], drops(i)}; }
   uint32_t capacity() const noexcept { return capacity_; }
   uint32_t size() const noexcept { return size_; }
@@ -123,7 +125,6 @@ class FlowTable {
   struct Waiting {
     uint32_t index, id;  // id: its lower half
   };
-  static constexpr FlowDrops kNoDrops{};
   static uint16_t tag_of(uint64_t hash) noexcept { return static_cast<uint16_t>(hash >> 48) | 1u; }
   uint64_t first_bucket(uint64_t hash) const noexcept { return hash & bucket_mask_; }
   uint64_t second_bucket(uint64_t hash) const noexcept {

@@ -300,7 +300,6 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
     if (index == kNoFlow) continue;
     t.index = index;
     t.flow = &table.flow(index);
-    if ((t.flow->flags & kHasDrops) != 0) table.prefetch_drops(index);
     run.update(i, guesses.src_is_lo[i]);
     if (h.has(kIcmpError)) run.read_quoted(i);
   }

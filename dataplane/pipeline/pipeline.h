@@ -89,9 +89,13 @@ class Worker {
     Rows judge = 0;  // of which it is not known that no verdict stands against them
   };
   Wanted wanted_of(size_t from, size_t n, const LoadedRules* rules) const;
-  Rows drop_settled(const WorkerWire& wire, size_t from, size_t n, Rows rows);
+  Rows drop_settled(const WorkerWire& wire, size_t from, size_t n, const Wanted& wanted);
   void let_go(const Tracked& tracked, TimeNs now);
   void make_views(Rows rows);
+  struct Stayed {
+    uint64_t packets = 0, bytes = 0;
+  };
+  Stayed account_stayed(WireStats& stats, size_t n, Rows stayed);
   void account(const WorkerWire& wire, Side side, size_t n, Rows looked);
   void account_one(WireStats& stats, const PacketView& packet, Reason reason);
   bool is_pacing(const WorkerWire& wire) const noexcept;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <bit>
 
 #include "dataplane/pipeline/burst.h"
 #include "dataplane/pipeline/pacing.h"
@@ -146,7 +147,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   const std::span<Decision> decisions(b.decision + from, n);
   const Wanted wanted = wanted_of(from, n, rules);
   verdicts_.fetch(tracked, wanted.judge);
-  const Rows dropped = drop_settled(wire, from, n, (wanted.judge | wanted.look) & ~wanted.odd);
+  const Rows dropped = drop_settled(wire, from, n, wanted);
   b.dropped = dropped << from;
   const Rows with_verdict = verdicts_.judge(b.has_views ? views : packets, headers, tracked, flows_,
                                             decisions, wanted.judge & ~dropped);
@@ -179,34 +180,40 @@ Worker::Wanted Worker::wanted_of(size_t from, size_t n, const LoadedRules* rules
   const unsigned wants = kWantsClassify | kWantsParse | kHasStream | kBlockedByRule |
                          (rules == nullptr ? 0u : unsigned{kWantsMatch});
   const Verdicts::Standing standing = verdicts_.now();
+  static constexpr Flow kNobody;  // judged against no table
   Wanted w;
-  for (size_t i = 0; i < n; ++i) {
+  for (size_t i = n; i-- > 0;) {  // without a branch: what half of the packets are is no guess
     const Tracked& t = b.tracked[from + i];
     const Headers& h = b.headers[from + i];
+    const bool has_flow = t.flow != nullptr;
+    const Flow& f = has_flow ? *t.flow : kNobody;
     const unsigned told =
         t.events | (h.flags & (kFragment | kAddressClaimed)) | static_cast<unsigned>(h.anomaly);
-    const bool odd = t.flow == nullptr || told != 0;
-    const bool busy = odd || (t.flow->flags & wants) != 0;
-    w.odd |= Rows{odd} << i;
-    w.look |= Rows{busy} << i;
-    w.judge |= Rows{t.flow == nullptr || !standing.has_none(*t.flow)} << i;
+    const Rows odd = unsigned{!has_flow} | unsigned{told != 0};
+    w.odd = w.odd * 2 + odd;
+    w.look = w.look * 2 + (odd | Rows{(f.flags & wants) != 0});
+    w.judge = w.judge * 2 + Rows{!standing.has_none(f)};
   }
   if (plight_ != FailCause::kCount) w.look = first_rows(n);
   return w;
 }
 
 // What a verdict or rule drops whatever is in it, and of which nothing is kept any more, costs no
-// more than that. rows: plain ones. Returns those that it dropped.
-Rows Worker::drop_settled(const WorkerWire& wire, size_t from, size_t n, Rows rows) {
-  if (rows == 0 || settings_.wire[wire.index].mode != Mode::kEnforce) return 0;
+// more than that. Returns those that it dropped.
+Rows Worker::drop_settled(const WorkerWire& wire, size_t from, size_t n, const Wanted& wanted) {
+  const Rows rows = wanted.judge | wanted.look;  // flows that are kStopped are among them
+  if (rows == 0) return 0;
   Burst& b = *burst_;
   const std::span<const PacketView> packets(b.packet + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
   const std::span<Reason> reasons(b.reason + from, n);
-  const Rows dropped = verdicts_.drop(packets, tracked, flows_, reasons, rows);
+  const bool enforces = settings_.wire[wire.index].mode == Mode::kEnforce;
+  const Rows plain = enforces ? rows & ~wanted.odd : 0;
+  const Rows dropped = plain == 0 ? 0 : verdicts_.drop(packets, tracked, flows_, reasons, plain);
   if (dropped != 0) {
     events_.dropped(packets, {b.headers + from, n}, tracked, reasons, wire.index, flows_, dropped);
   }
+  verdicts_.resume(packets, tracked, flows_, rows, dropped);
   return dropped;
 }
 
@@ -335,6 +342,8 @@ void Worker::release_held(TimeNs now) {
       const bool known = false;
       Hits none;
       const Plight nothing;
+      // No later packet's turn could count this one.
+      if (t.flow != nullptr && (f.flags & kStopped) != 0) flows_.resume(h.flow, {});
       verdicts_.decide({&h.packet, 1}, {&t, 1}, {&known, 1}, {&none, 1}, {&nothing, 1}, nullptr,
                        settings_.wire[wire.index], flows_, {&d, 1});
     } else {
@@ -362,34 +371,42 @@ void Worker::account_one(WireStats& w, const PacketView& packet, Reason reason) 
   }
 }
 
+// Counts what was dropped. stayed: of the first n, dropped, held or on their way by another worker.
+Worker::Stayed Worker::account_stayed(WireStats& w, size_t n, Rows stayed) {
+  const Burst& b = *burst_;
+  const auto count = [&w](Reason reason, uint64_t packets, uint64_t bytes) {
+    w.dropped_packets[static_cast<unsigned>(reason)].add(packets);
+    w.dropped_bytes[static_cast<unsigned>(reason)].add(bytes);
+  };
+  Stayed s{.packets = static_cast<unsigned>(std::popcount(stayed))};
+  const Reason first = b.reason[std::countr_zero(stayed)];
+  unsigned others = 0;
+  for (size_t i = 0; i < n; ++i) {  // without a branch: what half of the packets are is no guess
+    const unsigned stays = stayed >> i & 1;
+    s.bytes += b.packet[i].wire_bytes & (0u - stays);
+    others |= stays & unsigned{b.reason[i] != first};
+  }
+  if (others == 0 && (first != Reason::kNone && first != kUnderWay)) {  // most often
+    count(first, s.packets, s.bytes);
+    return s;
+  }
+  for (const size_t i : each(stayed & ~b.held)) {
+    if (b.reason[i] != kUnderWay) count(b.reason[i], 1, b.packet[i].wire_bytes);
+  }
+  return s;
+}
+
 // looked: whose decision was written.
 void Worker::account(const WorkerWire& wire, Side side, size_t n, Rows looked) {
   const Burst& b = *burst_;
   WireStats& w = share_.stats.wire[wire.index];
-  uint64_t received_bytes = 0, sent = n, sent_bytes = 0;
+  uint64_t received_bytes = 0;
   Rows stayed = b.held;
   for (size_t i = 0; i < n; ++i) {
     received_bytes += b.packet[i].wire_bytes;
     stayed |= Rows{b.reason[i] != Reason::kNone} << i;
   }
-  sent_bytes = received_bytes;
-  uint64_t packets = 0, bytes = 0;  // dropped for one reason after the other, most often one alone
-  auto reason = Reason::kNone;
-  const auto count = [&] {
-    w.dropped_packets[static_cast<unsigned>(reason)].add(packets);
-    w.dropped_bytes[static_cast<unsigned>(reason)].add(bytes);
-    packets = bytes = 0;
-  };
-  for (const size_t i : each(stayed)) {
-    --sent;
-    sent_bytes -= b.packet[i].wire_bytes;
-    if ((b.held & row(i)) != 0 || b.reason[i] == kUnderWay) continue;
-    if (b.reason[i] != reason && packets != 0) count();
-    reason = b.reason[i];
-    ++packets;
-    bytes += b.packet[i].wire_bytes;
-  }
-  if (packets != 0) count();
+  const Stayed not_sent = stayed == 0 ? Stayed{} : account_stayed(w, n, stayed);
   for (const size_t i : each(looked)) {
     const Decision& d = b.decision[i];
     if (d.opened != FailCause::kCount) w.fail_open_packets[static_cast<unsigned>(d.opened)].add();
@@ -401,8 +418,8 @@ void Worker::account(const WorkerWire& wire, Side side, size_t n, Rows looked) {
   PortStats& out = w.side[index(other(side))];
   in.received_packets.add(n);
   in.received_bytes.add(received_bytes);
-  out.sent_packets.add(sent);
-  out.sent_bytes.add(sent_bytes);
+  out.sent_packets.add(n - not_sent.packets);
+  out.sent_bytes.add(received_bytes - not_sent.bytes);
   share_.stats.bursts.add();
 }
 

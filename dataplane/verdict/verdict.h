@@ -48,6 +48,7 @@ class VerdictReports {
 class Meters;
 class VerdictTable;
 struct StandingVerdict;
+struct VerdictHits;
 
 class Verdicts {
  public:
@@ -69,7 +70,9 @@ class Verdicts {
    public:
     explicit Standing(uint32_t generation) noexcept : generation_(generation) {}
     bool is_known(const Flow& f) const noexcept { return f.verdict_generation == generation_; }
-    bool has_none(const Flow& f) const noexcept { return is_known(f) && f.verdict_slot == kNoSlot; }
+    bool has_none(const Flow& f) const noexcept {  // no branch: it is asked of every packet
+      return (unsigned{is_known(f)} & unsigned{f.verdict_slot == kNoSlot}) != 0;
+    }
 
    private:
     uint32_t generation_;
@@ -83,9 +86,15 @@ class Verdicts {
   // Before judge, on a wire that enforces; rows: packets whose flows there are and of which no more
   // is to be told than that they were dropped. Of these it drops silently, as decide() does, those
   // that a verdict or rule stops whatever is in them, where nothing is kept of their flow any more,
-  // and writes reasons[i]. Returns them: no other stage need see them.
+  // and writes reasons[i]. Returns them: no other stage need see them. A flow that it has dropped
+  // all of in this burst is from then on kStopped.
   Rows drop(std::span<const PacketView> packets, std::span<const Tracked> tracked, FlowTable& flows,
             std::span<Reason> reasons, Rows rows) noexcept;
+
+  // After drop: flows of rows that it did not drop are no longer kStopped. packets: all that track
+  // counted; dropped: those that drop() dropped.
+  static void resume(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                     FlowTable& flows, Rows rows, Rows dropped) noexcept;
 
   // Stage, right after track: looks up the verdict of each packet's flow where it is not known yet
   // (new flow, table changed, application became known). Returns the packets that have a verdict
@@ -129,7 +138,8 @@ class Verdicts {
   void decide_one(const PacketView& packet, const Tracked& tracked, const Hits& hits,
                   const Plight& plight, const LoadedRules* rules, const WireSettings& wire,
                   FlowTable& flows, Decision& decision) noexcept;
-  void count_stopped(StandingVerdict& e, const PacketView& packet) noexcept;
+  bool is_over(const Tracked& tracked, const FlowTable& flows) const noexcept;
+  void count_stopped(uint32_t slot, const PacketView& packet) noexcept;
   Reason by_verdict(const PacketView& packet, const Tracked& tracked, FlowTable& flows,
                     Decision& decision, bool& is_trusted) noexcept;
   bool is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& tracked,
@@ -139,7 +149,10 @@ class Verdicts {
                   Decision& decision) noexcept;
   bool is_within(uint32_t limit, const LoadedRules& rules, const PacketView& packet,
                  const Tracked& tracked) noexcept;
-  VerdictReport make_report(const StandingVerdict& e, ReportKind kind, TimeNs now) const noexcept;
+  VerdictReport make_report(uint32_t slot, ReportKind kind, TimeNs now) const noexcept;
+  VerdictReport make_report(const Verdict& v, ReportKind kind, TimeNs now) const noexcept;
+  VerdictReport make_report(const StandingVerdict& e, const VerdictHits& hits, ReportKind kind,
+                            TimeNs now) const noexcept;
   void count_leaks(StandingVerdict& e, const FlowTable& flows) const noexcept;
 
   std::unique_ptr<VerdictTable> table_;

@@ -79,6 +79,7 @@ VerdictTable::VerdictTable(uint32_t verdicts_max)
     : capacity_(verdicts_max == 0 ? 1 : verdicts_max),
       chain_mask_(chains_for(capacity_) - 1),
       entries_(capacity_),
+      hits_(capacity_),
       chains_(std::make_unique<uint32_t[]>(chain_mask_ + 1)),
       id_chains_(std::make_unique<uint32_t[]>(chain_mask_ + 1)),
       id_next_(std::make_unique<uint32_t[]>(capacity_)),
@@ -92,7 +93,7 @@ VerdictTable::VerdictTable(uint32_t verdicts_max)
 }
 
 uint64_t VerdictTable::bytes_for(uint32_t verdicts_max) noexcept {
-  return verdicts_max * (sizeof(StandingVerdict) + 3 * sizeof(uint32_t)) +
+  return verdicts_max * (sizeof(StandingVerdict) + sizeof(VerdictHits) + 3 * sizeof(uint32_t)) +
          2 * chains_for(verdicts_max) * sizeof(uint32_t);
 }
 
@@ -163,7 +164,11 @@ uint32_t VerdictTable::install(const Verdict& v, TimeNs now) noexcept {
   clean.match.dst.address = masked(v.match.dst.address, clean.match.dst.bits);
   clean.reason[sizeof clean.reason - 1] = '\0';
   StandingVerdict kept;  // a renewed verdict goes on counting
-  if (const uint32_t old = remove(v.id); old != kNoVerdict) kept = entries_[old];
+  VerdictHits hits;
+  if (const uint32_t old = remove(v.id); old != kNoVerdict) {
+    kept = entries_[old];
+    hits = hits_[old];
+  }
   if (free_count_ == 0) return kNoVerdict;
   const uint32_t shape = shape_slot(shape_of(clean.match));
   if (shape == kShapesMax) return kNoVerdict;
@@ -171,9 +176,8 @@ uint32_t VerdictTable::install(const Verdict& v, TimeNs now) noexcept {
   StandingVerdict& e = entries_[slot];
   e = kept;
   e.verdict = clean;
-  e.id = clean.id;
-  e.expire_ns = clean.expire_ns;
-  e.action = clean.action;
+  hits.expire_ns = clean.expire_ns;
+  hits_[slot] = hits;
   if (e.installed_ns == 0) e.installed_ns = now;
   e.shape = shape;
   ++shapes_[shape].users;
@@ -233,7 +237,7 @@ void VerdictTable::each_match(const VerdictSubject& s, TimeNs now, bool only_spa
     uint32_t slot = chains_[hash(shape, key)];
     for (; slot != kNoVerdict; slot = entries_[slot].next) {
       const StandingVerdict& e = entries_[slot];
-      const bool holds = only_spares || e.expire_ns > now;
+      const bool holds = only_spares || hits_[slot].expire_ns > now;
       if (holds && e.shape == shape && e.verdict.match == key) visit(slot);
     }
   };
@@ -255,14 +259,14 @@ uint32_t VerdictTable::find(const VerdictSubject& s, TimeNs now) const noexcept 
   if (spares_ != 0) {
     each_match(s, now, true, [&](uint32_t slot) {
       const StandingVerdict& e = entries_[slot];
-      if (e.action == Action::kSpare && spared_end != std::end(spared)) {
+      if (e.verdict.action == Action::kSpare && spared_end != std::end(spared)) {
         *spared_end++ = e.verdict.spared_from;
       }
     });
   }
   uint32_t found = kNoVerdict;
   each_match(s, now, false, [&](uint32_t slot) {
-    const VerdictId id = entries_[slot].id;
+    const VerdictId id = entries_[slot].verdict.id;
     if (std::find(spared, spared_end, id) == spared_end) found = best(found, slot);
   });
   return found;

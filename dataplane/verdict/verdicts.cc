@@ -62,6 +62,18 @@ Reason rule_reason(Action a) noexcept {
   }
 }
 
+// What track has counted of a flow and drop() let be.
+FlowTraffic undecided(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                      uint32_t flow, Rows dropped) noexcept {
+  FlowTraffic t;
+  for (const size_t i : each(first_rows(packets.size()) & ~dropped)) {
+    if (tracked[i].flow == nullptr || tracked[i].index != flow) continue;
+    ++t.packets;
+    t.bytes += packets[i].bytes;
+  }
+  return t;
+}
+
 Reason fail_reason(FailCause c) noexcept {
   switch (c) {
     case FailCause::kStarting:
@@ -109,8 +121,19 @@ uint32_t Verdicts::standing() const noexcept {
   return table_->size();
 }
 
-VerdictReport Verdicts::make_report(const StandingVerdict& e, ReportKind kind,
-                                    TimeNs now) const noexcept {
+VerdictReport Verdicts::make_report(uint32_t slot, ReportKind kind, TimeNs now) const noexcept {
+  return make_report(table_->at(slot), table_->hits(slot), kind, now);
+}
+
+// Of a verdict that is not in the table.
+VerdictReport Verdicts::make_report(const Verdict& v, ReportKind kind, TimeNs now) const noexcept {
+  StandingVerdict none;
+  none.verdict = v;
+  return make_report(none, VerdictHits{}, kind, now);
+}
+
+VerdictReport Verdicts::make_report(const StandingVerdict& e, const VerdictHits& hits,
+                                    ReportKind kind, TimeNs now) const noexcept {
   VerdictReport r;
   r.header.type = RecordType::kVerdictReport;
   r.header.bytes = sizeof r;
@@ -118,9 +141,9 @@ VerdictReport Verdicts::make_report(const StandingVerdict& e, ReportKind kind,
   r.verdict = e.verdict;
   r.installed_ns = e.installed_ns;
   r.first_hit_ns = e.first_hit_ns;
-  r.last_hit_ns = e.last_hit_ns;
-  r.packets = e.packets;
-  r.bytes = e.bytes;
+  r.last_hit_ns = hits.last_ns;
+  r.packets = hits.packets;
+  r.bytes = hits.bytes;
   r.leaked_packets = e.leaked;
   r.leaked_saturated = e.leaked_saturated ? 1 : 0;
   r.kind = kind;
@@ -151,21 +174,17 @@ void Verdicts::apply(const VerdictCommand& command, const FlowTable& flows, Time
       const uint32_t slot = table_->install(command.verdict, now);
       if (slot == kNoVerdict) {
         ++refused_;
-        StandingVerdict none;
-        none.verdict = command.verdict;
-        return reports.report(make_report(none, ReportKind::kRefused, now));
+        return reports.report(make_report(command.verdict, ReportKind::kRefused, now));
       }
       ++installed_;
-      StandingVerdict& e = table_->at(slot);
-      if (!renewed) count_leaks(e, flows);
-      return reports.report(make_report(e, ReportKind::kInstalled, now));
+      if (!renewed) count_leaks(table_->at(slot), flows);
+      return reports.report(make_report(slot, ReportKind::kInstalled, now));
     }
     case CommandKind::kRemove: {
       const uint32_t slot = table_->remove(command.verdict.id);
-      StandingVerdict none;
-      none.verdict = command.verdict;
-      return reports.report(
-          make_report(slot == kNoVerdict ? none : table_->at(slot), ReportKind::kRemoved, now));
+      return reports.report(slot == kNoVerdict
+                                ? make_report(command.verdict, ReportKind::kRemoved, now)
+                                : make_report(slot, ReportKind::kRemoved, now));
     }
     case CommandKind::kList:
     case CommandKind::kListHits:
@@ -187,28 +206,27 @@ uint32_t Verdicts::entries_due(TimeNs now) noexcept {
 void Verdicts::step(TimeNs now, VerdictReports& reports) {
   while (first_hits_count_ != 0) {
     const uint32_t slot = table_->find_id(first_hits_[--first_hits_count_]);
-    if (slot != kNoVerdict) {
-      reports.report(make_report(table_->at(slot), ReportKind::kFirstHit, now));
-    }
+    if (slot != kNoVerdict) reports.report(make_report(slot, ReportKind::kFirstHit, now));
   }
   for (uint32_t due = entries_due(now); due != 0; --due) {
     const uint32_t slot = table_->next_active();
     if (slot == kNoVerdict) break;
-    if (table_->at(slot).expire_ns > now) continue;
-    reports.report(make_report(table_->at(slot), ReportKind::kExpired, now));
+    if (table_->hits(slot).expire_ns > now) continue;
+    reports.report(make_report(slot, ReportKind::kExpired, now));
     table_->remove(table_->at(slot).verdict.id);
     ++expired_;
   }
   for (unsigned n = 0; n < kListedPerStep && listing_; ++n) {
     if (list_at_ >= table_->size()) {
       listing_ = false;
-      StandingVerdict none;
-      return reports.report(make_report(none, ReportKind::kListEnd, now));
+      return reports.report(make_report(Verdict{}, ReportKind::kListEnd, now));
     }
-    StandingVerdict& e = table_->at(table_->active_slot(list_at_++));
-    if (listing_hits_only_ && e.packets == e.packets_listed) continue;
-    e.packets_listed = e.packets;
-    reports.report(make_report(e, ReportKind::kStanding, now));
+    const uint32_t slot = table_->active_slot(list_at_++);
+    StandingVerdict& e = table_->at(slot);
+    const uint64_t packets = table_->hits(slot).packets;
+    if (listing_hits_only_ && packets == e.packets_listed) continue;
+    e.packets_listed = packets;
+    reports.report(make_report(slot, ReportKind::kStanding, now));
   }
 }
 
@@ -224,7 +242,7 @@ uint32_t Verdicts::verdict_of(const Tracked& t, const FlowTable& flows,
   Flow& f = *t.flow;
   const bool known = f.verdict_generation == table_->generation();
   if (known && f.verdict_slot == kNoVerdict) return kNoVerdict;
-  if (!known || table_->at(f.verdict_slot).expire_ns <= packet.time_ns) {
+  if (!known || table_->hits(f.verdict_slot).expire_ns <= packet.time_ns) {
     look_up(f, flows.cold(t.index), packet);
   }
   return f.verdict_slot;
@@ -238,48 +256,72 @@ Verdicts::Standing Verdicts::now() const noexcept {
 void Verdicts::fetch(std::span<const Tracked> tracked, Rows rows) const noexcept {
   for (const size_t i : each(rows)) {
     const Flow* f = tracked[i].flow;
-    if (f != nullptr && f->verdict_slot < table_->capacity()) table_->prefetch(f->verdict_slot);
+    if (f != nullptr && f->verdict_slot < table_->capacity())
+      table_->prefetch_hits(f->verdict_slot);
   }
 }
 
-inline void Verdicts::count_stopped(StandingVerdict& e, const PacketView& packet) noexcept {
-  if (e.packets++ == 0) {
+inline void Verdicts::count_stopped(uint32_t slot, const PacketView& packet) noexcept {
+  VerdictHits& hits = table_->hits(slot);
+  if (hits.packets++ == 0) {
+    StandingVerdict& e = table_->at(slot);
     e.first_hit_ns = packet.time_ns;
-    if (first_hits_count_ < kFirstHitsMax) first_hits_[first_hits_count_++] = e.id;
+    if (first_hits_count_ < kFirstHitsMax) first_hits_[first_hits_count_++] = e.verdict.id;
   }
-  e.bytes += packet.wire_bytes;
-  e.last_hit_ns = packet.time_ns;
+  hits.bytes += packet.wire_bytes;
+  hits.last_ns = packet.time_ns;
+}
+
+// Whether all of the packet's flow is dropped, by its verdict, which is as good as found, or by a
+// rule, and nothing is kept of it.
+bool Verdicts::is_over(const Tracked& t, const FlowTable& flows) const noexcept {
+  const Flow& f = *t.flow;
+  if ((f.flags & kHasStream) != 0 || f.parse_slot != kNoSlot) return false;
+  if (f.verdict_slot != kNoVerdict) {
+    const Action a = table_->at(f.verdict_slot).verdict.action;
+    return a == Action::kDrop || a == Action::kKeep;
+  }
+  // What a rule blocks is read to its end: it tells what was tried.
+  const bool reads = (f.flags & kWantsParse) != 0;
+  return (f.flags & kBlockedByRule) != 0 && !reads &&
+         flows.drops(t.index).rule_action == Action::kDrop;
 }
 
 Rows Verdicts::drop(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                     FlowTable& flows, std::span<Reason> reasons, Rows rows) noexcept {
   const Standing standing = now();
-  Rows dropped = 0;
+  Rows dropped = 0, newly = 0;
   for (const size_t i : each(rows)) {
     const PacketView& p = packets.data()[i];
     const Tracked& t = tracked.data()[i];
-    Flow& f = *t.flow;
-    const bool keeps = (f.flags & kHasStream) != 0 || f.parse_slot != kNoSlot;
-    if (keeps || !standing.is_known(f)) continue;
-    auto reason = Reason::kRuleDrop;
-    VerdictId id = 0;
-    if (f.verdict_slot != kNoVerdict) {
-      StandingVerdict& e = table_->at(f.verdict_slot);
-      const bool stops = e.action == Action::kDrop || e.action == Action::kKeep;
-      if (!stops || e.expire_ns <= p.time_ns) continue;
-      count_stopped(e, p);
-      reason = Reason::kVerdictDrop;
-      id = e.id;
-    } else {  // what a rule blocks is read to its end: it tells what was tried
-      const bool reads = (f.flags & kWantsParse) != 0;
-      if ((f.flags & kBlockedByRule) == 0 || reads) continue;
-      if (flows.drops(t.index).rule_action != Action::kDrop) continue;
-    }
-    flows.drops_to_write(t.index).count(id, p.wire_bytes);
-    reasons.data()[i] = reason;
+    const Flow& f = *t.flow;
+    const bool is_stopped = (f.flags & kStopped) != 0;
+    if (!standing.is_known(f) || (!is_stopped && !is_over(t, flows))) continue;
+    const uint32_t slot = f.verdict_slot;
+    if (slot != kNoVerdict && table_->hits(slot).expire_ns <= p.time_ns) continue;
+    if (slot != kNoVerdict) count_stopped(slot, p);
+    reasons.data()[i] = slot != kNoVerdict ? Reason::kVerdictDrop : Reason::kRuleDrop;
     dropped |= row(i);
+    if (is_stopped) continue;
+    newly |= row(i);
+    const VerdictId id = slot != kNoVerdict ? table_->at(slot).verdict.id : 0;
+    flows.drops_to_write(t.index).count(id, p.bytes);
+  }
+  for (const size_t i : each(newly)) {
+    const uint32_t index = tracked[i].index;
+    const bool all = undecided(packets, tracked, index, dropped).packets == 0;
+    if (all && (tracked[i].flow->flags & kStopped) == 0) flows.stop(index);
   }
   return dropped;
+}
+
+void Verdicts::resume(std::span<const PacketView> packets, std::span<const Tracked> tracked,
+                      FlowTable& flows, Rows rows, Rows dropped) noexcept {
+  for (const size_t i : each(rows & ~dropped)) {
+    const Tracked& t = tracked.data()[i];
+    if (t.flow == nullptr || (t.flow->flags & kStopped) == 0) continue;
+    flows.resume(t.index, undecided(packets, tracked, t.index, dropped));
+  }
 }
 
 Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Headers> headers,
@@ -303,16 +345,17 @@ Rows Verdicts::judge(std::span<const PacketView> packets, std::span<const Header
 
 bool Verdicts::is_stopped(const Decision& d) const noexcept {
   if (d.verdict_slot == kNoVerdict) return false;
-  const Action a = table_->at(d.verdict_slot).action;
+  const Action a = table_->at(d.verdict_slot).verdict.action;
   return a == Action::kDrop || a == Action::kReject || a == Action::kKeep;
 }
 
 bool Verdicts::is_trusted(const Decision& d) const noexcept {
-  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).action == Action::kPass;
+  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).verdict.action == Action::kPass;
 }
 
 bool Verdicts::is_spared(const Decision& d) const noexcept {
-  return d.verdict_slot != kNoVerdict && table_->at(d.verdict_slot).action == Action::kSpare;
+  return d.verdict_slot != kNoVerdict &&
+         table_->at(d.verdict_slot).verdict.action == Action::kSpare;
 }
 
 bool Verdicts::is_within(const StandingVerdict& e, const PacketView& packet, const Tracked& t,
@@ -350,17 +393,17 @@ Reason Verdicts::by_verdict(const PacketView& packet, const Tracked& t, FlowTabl
                             Decision& d, bool& is_trusted) noexcept {
   if (d.verdict_slot == kNoVerdict) return Reason::kNone;
   StandingVerdict& e = table_->at(d.verdict_slot);
-  if (e.action == Action::kPass) {
+  if (e.verdict.action == Action::kPass) {
     is_trusted = true;
     return Reason::kNone;
   }
-  if (e.action == Action::kRateLimit && is_within(e, packet, t, flows)) {
+  if (e.verdict.action == Action::kRateLimit && is_within(e, packet, t, flows)) {
     return Reason::kNone;
   }
-  const Reason reason = verdict_reason(e.action);
+  const Reason reason = verdict_reason(e.verdict.action);
   if (reason == Reason::kNone) return reason;
-  count_stopped(e, packet);
-  d.verdict = e.id;
+  count_stopped(d.verdict_slot, packet);
+  d.verdict = e.verdict.id;
   return reason;
 }
 
@@ -424,7 +467,7 @@ void Verdicts::decide_one(const PacketView& packet, const Tracked& t, const Hits
   d.reason = mode == Mode::kEnforce ? reason : Reason::kNone;
   d.answer = d.reason == Reason::kRuleReject || d.reason == Reason::kVerdictReject;
   if (d.reason != Reason::kNone && f != nullptr) {
-    flows.drops_to_write(t.index).count(d.verdict, packet.wire_bytes);
+    flows.drops_to_write(t.index).count(d.verdict, packet.bytes);
   }
 }
 
@@ -448,14 +491,17 @@ void Verdicts::decide(std::span<const PacketView> packets, std::span<const Track
 
 void Verdicts::passed(std::span<const PacketView> packets, std::span<const Tracked> tracked,
                       Rows rows) noexcept {
+  static constexpr Flow kNobody;
   History& h = *history_;
   uint64_t count = h.count;
   const Tracked* const t = tracked.data();  // as many as packets
   const PacketView* const p = packets.data();
-  for (const size_t i : each(rows & first_rows(packets.size()))) {
-    if (t[i].flow == nullptr) continue;
-    h.passed[count++ % kHistoryPackets] = {p[i].time_ns, static_cast<uint32_t>(t[i].flow->id),
-                                           t[i].index};
+  // Without a branch: which packets went is no guess. What did not is written over.
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const bool has_flow = t[i].flow != nullptr;
+    const Flow& f = has_flow ? *t[i].flow : kNobody;
+    h.passed[count % kHistoryPackets] = {p[i].time_ns, static_cast<uint32_t>(f.id), t[i].index};
+    count += unsigned{has_flow} & (rows >> i & 1);
   }
   h.count = count;
 }

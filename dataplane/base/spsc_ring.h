@@ -37,19 +37,38 @@ class SpscByteRing {
   SpscByteRing(RingIndexes* indexes, uint8_t* data, uint64_t capacity) noexcept
       : indexes_(indexes), data_(data), capacity_(capacity) {}
 
-  // Producer. Copies `bytes` bytes (multiple of 8, at most a quarter of the ring) as one record.
-  // false: no room, nothing was written.
-  bool push(const void* record, uint32_t bytes) noexcept {
+  // Producer. Where a record of `bytes` bytes (multiple of 8, at most a quarter of the ring) may be
+  // written; nobody sees it before offer(bytes). nullptr: no room.
+  void* claim(uint32_t bytes) noexcept {
     const uint64_t tail = indexes_->tail.load(std::memory_order_relaxed);
-    // acquire pairs with pop's release: the consumer is done with what we overwrite.
-    const uint64_t head = indexes_->head.load(std::memory_order_acquire);
     const uint64_t at = tail & (capacity_ - 1);
     const uint64_t to_end = capacity_ - at;
     const uint64_t pad = to_end < bytes ? to_end : 0;  // a record never wraps
-    if (tail - head > capacity_ || capacity_ - (tail - head) < pad + bytes) return false;
+    const auto has_room = [&] {
+      return tail - head_seen_ <= capacity_ && capacity_ - (tail - head_seen_) >= pad + bytes;
+    };
+    if (!has_room()) {  // by what was seen: the consumer's line is not asked for with every record
+      // acquire pairs with pop's release: the consumer is done with what we overwrite.
+      head_seen_ = indexes_->head.load(std::memory_order_acquire);
+      if (!has_room()) return nullptr;
+    }
     if (pad != 0) write_pad(at);
-    std::memcpy(data_ + ((tail + pad) & (capacity_ - 1)), record, bytes);
-    indexes_->tail.store(tail + pad + bytes, std::memory_order_release);  // offers the record
+    claimed_ = tail + pad;
+    // The consumer's core has these lines still: asked for now, they are here when it is their turn.
+    for (uint64_t next = claimed_ + kAhead; next < claimed_ + kAhead + bytes; next += 64) {
+      __builtin_prefetch(data_ + (next & (capacity_ - 1)), 1);
+    }
+    return data_ + (claimed_ & (capacity_ - 1));
+  }
+  void offer(uint32_t bytes) noexcept {
+    indexes_->tail.store(claimed_ + bytes, std::memory_order_release);  // offers the record
+  }
+  // Both at once, of a record that lies elsewhere. false: no room, nothing was written.
+  bool push(const void* record, uint32_t bytes) noexcept {
+    void* const place = claim(bytes);
+    if (place == nullptr) return false;
+    std::memcpy(place, record, bytes);
+    offer(bytes);
     return true;
   }
 
@@ -100,6 +119,9 @@ class SpscByteRing {
   RingIndexes* indexes_ = nullptr;
   uint8_t* data_ = nullptr;
   uint64_t capacity_ = 0;
+  static constexpr uint64_t kAhead = 2048;
+  uint64_t head_seen_ = 0;  // producer: of the consumer
+  uint64_t claimed_ = 0;    // producer: where the record begins that is being written
   uint64_t corruptions_ = 0;
 };
 

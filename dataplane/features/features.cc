@@ -31,28 +31,42 @@ EventWriter::EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker,
   drops_.per_second = anomalies_.per_second = settings.reports_per_second;
 }
 
-template <class Record>
-void EventWriter::put(Record& record, RecordType type, uint8_t wire, TimeNs now) {
+namespace {
+
+// In place: one on the stack would be read back wider than it was written, and wait for that.
+void set(Endpoints& ends, const Flow& f) noexcept {
+  new (&ends) Endpoints(weir::endpoints_of(f));
+}
+
+}  // namespace
+
+// In place, and only where there is room: in a flood there often is none.
+template <class Record, class Fill>
+void EventWriter::put(RecordType type, uint8_t wire, TimeNs now, Fill&& fill) {
   static_assert(sizeof(Record) % SpscByteRing::kRecordAlign == 0 &&
-                sizeof(Record) <= kRecordBytesMax);
-  record.header.type = type;
-  record.header.bytes = sizeof record;
-  record.header.wire = wire;
-  record.header.worker = worker_;
-  record.header.time_ns = now;
-  if (ring_.push(&record, sizeof record)) {
-    stats_.events_written.add();
-    stats_.events_bytes.add(sizeof record);
-  } else {
+                alignof(Record) <= SpscByteRing::kRecordAlign && sizeof(Record) <= kRecordBytesMax);
+  void* const place = ring_.claim(sizeof(Record));
+  if (place == nullptr) {
     stats_.events_lost.add();
+    return;
   }
+  Record& r = *new (place) Record{};
+  fill(r);
+  r.header.type = type;
+  r.header.bytes = sizeof r;
+  r.header.wire = wire;
+  r.header.worker = worker_;
+  r.header.time_ns = now;
+  ring_.offer(sizeof r);
+  stats_.events_written.add();
+  stats_.events_bytes.add(sizeof r);
 }
 
 void EventWriter::flow_report(FlowReport& r, const FlowView& v) const {
   const Flow& f = v.flow;
   const FlowCold& c = v.cold;
   r.flow = f.id;
-  r.ends = weir::endpoints_of(f);
+  set(r.ends, f);
   for (unsigned d = 0; d < 2; ++d) {
     r.counters.packets[d] = f.packets[d];
     r.counters.bytes[d] = f.bytes[d];
@@ -76,35 +90,35 @@ void EventWriter::flow_report(FlowReport& r, const FlowView& v) const {
 }
 
 void EventWriter::flow_start(const Flow& f, const FlowCold& c, uint8_t wire) {
-  FlowStart r;
-  r.flow = f.id;
-  r.ends = weir::endpoints_of(f);
-  r.src_mac = c.src_mac;
-  r.dst_mac = c.dst_mac;
-  r.side = f.side;
-  r.tcp_flags = f.tcp_flags[0] | f.tcp_flags[1];
-  r.midstream = (f.flags & kMidstream) != 0;
-  r.tunnelled = (f.flags & kTunnelledFlow) != 0;
-  put(r, RecordType::kFlowStart, wire, c.first_ns);
+  put<FlowStart>(RecordType::kFlowStart, wire, c.first_ns, [&](FlowStart& r) {
+    r.flow = f.id;
+    set(r.ends, f);
+    r.src_mac = c.src_mac;
+    r.dst_mac = c.dst_mac;
+    r.side = f.side;
+    r.tcp_flags = f.tcp_flags[0] | f.tcp_flags[1];
+    r.midstream = (f.flags & kMidstream) != 0;
+    r.tunnelled = (f.flags & kTunnelledFlow) != 0;
+  });
 }
 
 void EventWriter::flow_update(const FlowView& v, UpdateCause cause, TimeNs now) {
-  FlowUpdate r;
-  flow_report(r, v);
-  r.cause = cause;
-  put(r, RecordType::kFlowUpdate, v.flow.key.wire, now);
+  put<FlowUpdate>(RecordType::kFlowUpdate, v.flow.key.wire, now, [&](FlowUpdate& r) {
+    flow_report(r, v);
+    r.cause = cause;
+  });
 }
 
 void EventWriter::flow_end(const FlowView& v, EndReason why, TimeNs now) {
-  FlowEnd r;
-  flow_report(r, v);
-  r.end = why;
-  put(r, RecordType::kFlowEnd, v.flow.key.wire, now);
+  put<FlowEnd>(RecordType::kFlowEnd, v.flow.key.wire, now, [&](FlowEnd& r) {
+    flow_report(r, v);
+    r.end = why;
+  });
 }
 
-void EventWriter::report(const VerdictReport& r) {
-  VerdictReport copy = r;
-  put(copy, RecordType::kVerdictReport, 0, r.header.time_ns);
+void EventWriter::report(const VerdictReport& v) {
+  put<VerdictReport>(RecordType::kVerdictReport, 0, v.header.time_ns,
+                     [&](VerdictReport& r) { r = v; });
 }
 
 void EventWriter::evidence(const Evidence& e) noexcept {
@@ -162,13 +176,13 @@ void EventWriter::observe_flow(const Tracked& t, bool became_known, uint8_t wire
     c.tell(now);
     flow_start(*t.flow, c, wire);
   }
-  const FlowView v = flows.view(t.index);
-  if ((t.events & kFlowEstablished) != 0) flow_update(v, UpdateCause::kEstablished, now);
-  if ((t.events & kFlowRefused) != 0) flow_update(v, UpdateCause::kRefused, now);
-  if ((t.events & kQuotedRefused) != 0) {
-    flow_update(flows.view(t.quoted), UpdateCause::kRefused, now);
-  }
-  if (became_known) flow_update(v, UpdateCause::kClassified, now);
+  const auto update = [&](uint32_t index, UpdateCause cause) {
+    flow_update(flows.view(index), cause, now);
+  };
+  if ((t.events & kFlowEstablished) != 0) update(t.index, UpdateCause::kEstablished);
+  if ((t.events & kFlowRefused) != 0) update(t.index, UpdateCause::kRefused);
+  if ((t.events & kQuotedRefused) != 0) update(t.quoted, UpdateCause::kRefused);
+  if (became_known) update(t.index, UpdateCause::kClassified);
 }
 
 void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked& t,
@@ -178,23 +192,23 @@ void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked
   for (unsigned n = 0; n < hits.count; ++n) {
     const ImageRule& rule = rules.rule(hits.rule[n]);
     if (rule.action == Action::kPass) continue;
-    RuleHit r;
-    r.ends = endpoints_of(h);
-    r.image_generation = rules.generation();
-    r.rule_index = hits.rule[n];
-    r.sid = rule.sid;
-    r.gid = rule.gid;
-    r.rev = rule.rev;
-    r.packet_bytes = p.wire_bytes;
-    r.action = rule.action;
-    r.enforced = d.reason != Reason::kNone;
-    r.side = static_cast<uint8_t>(p.side);
-    r.packet_number = packet_number;
-    if (h.has(kHasMac)) {
-      std::copy_n(p.data + 6, 6, r.src_mac.begin());
-      std::copy_n(p.data, 6, r.dst_mac.begin());
-    }
-    if (t.flow != nullptr) {
+    put<RuleHit>(RecordType::kRuleHit, wire, p.time_ns, [&](RuleHit& r) {
+      r.ends = endpoints_of(h);
+      r.image_generation = rules.generation();
+      r.rule_index = hits.rule[n];
+      r.sid = rule.sid;
+      r.gid = rule.gid;
+      r.rev = rule.rev;
+      r.packet_bytes = p.wire_bytes;
+      r.action = rule.action;
+      r.enforced = d.reason != Reason::kNone;
+      r.side = static_cast<uint8_t>(p.side);
+      r.packet_number = packet_number;
+      if (h.has(kHasMac)) {
+        std::copy_n(p.data + 6, 6, r.src_mac.begin());
+        std::copy_n(p.data, 6, r.dst_mac.begin());
+      }
+      if (t.flow == nullptr) return;
       FlowReport flow;
       flow_report(flow, flows.view(t.index));
       r.flow = t.flow->id;
@@ -203,38 +217,37 @@ void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked
       r.app_master = t.flow->app_master;
       r.app = t.flow->app;
       r.to_server = t.direction == 0;
-    }
-    put(r, RecordType::kRuleHit, wire, p.time_ns);
+    });
   }
 }
 
 void EventWriter::drop(const PacketView& p, const Headers& h, const Tracked& t, const Decision& d,
                        uint8_t wire) {
-  Drop r;
-  r.flow = t.flow == nullptr ? 0 : t.flow->id;
-  r.ends = endpoints_of(h);
-  r.verdict = d.verdict;
-  r.rule_sid = d.rule_sid;
-  r.packet_bytes = p.wire_bytes;
-  r.since_last = drops_.passed_over;
-  r.reason = d.would;
-  r.would = d.reason == Reason::kNone;
-  r.tcp_flags = h.tcp_flags;
-  r.side = static_cast<uint8_t>(p.side);
-  drops_.passed_over = 0;
-  put(r, RecordType::kDrop, wire, p.time_ns);
+  put<Drop>(RecordType::kDrop, wire, p.time_ns, [&](Drop& r) {
+    r.flow = t.flow == nullptr ? 0 : t.flow->id;
+    r.ends = endpoints_of(h);
+    r.verdict = d.verdict;
+    r.rule_sid = d.rule_sid;
+    r.packet_bytes = p.wire_bytes;
+    r.since_last = drops_.passed_over;
+    r.reason = d.would;
+    r.would = d.reason == Reason::kNone;
+    r.tcp_flags = h.tcp_flags;
+    r.side = static_cast<uint8_t>(p.side);
+    drops_.passed_over = 0;
+  });
 }
 
 void EventWriter::anomaly(const PacketView& p, const Headers& h, Anomaly what, uint8_t wire,
                           uint64_t packet_number) {
   stats_.anomaly[static_cast<unsigned>(what)].add();
   if (!anomalies_.admit(p.time_ns)) return;
-  AnomalyRecord r;
-  r.ends = endpoints_of(h);
-  r.packet_number = packet_number;
-  r.anomaly = what;
-  r.side = static_cast<uint8_t>(p.side);
-  put(r, RecordType::kAnomaly, wire, p.time_ns);
+  put<AnomalyRecord>(RecordType::kAnomaly, wire, p.time_ns, [&](AnomalyRecord& r) {
+    r.ends = endpoints_of(h);
+    r.packet_number = packet_number;
+    r.anomaly = what;
+    r.side = static_cast<uint8_t>(p.side);
+  });
 }
 
 void EventWriter::address_claim(const PacketView& p, const Headers& h, uint8_t wire) {
@@ -244,12 +257,12 @@ void EventWriter::address_claim(const PacketView& p, const Headers& h, uint8_t w
   const bool fresh = known.told_ns != 0 && p.time_ns - known.told_ns < kClaimRepeatNs;
   if (fresh && known.address == h.claim_address && known.mac == h.claim_mac) return;
   known = {h.claim_address, h.claim_mac, p.time_ns};
-  AddressClaim r;
-  r.address = h.claim_address;
-  r.mac = h.claim_mac;
-  r.vlan = h.vlan[0];
-  r.side = static_cast<uint8_t>(p.side);
-  put(r, RecordType::kAddressClaim, wire, p.time_ns);
+  put<AddressClaim>(RecordType::kAddressClaim, wire, p.time_ns, [&](AddressClaim& r) {
+    r.address = h.claim_address;
+    r.mac = h.claim_mac;
+    r.vlan = h.vlan[0];
+    r.side = static_cast<uint8_t>(p.side);
+  });
 }
 
 void EventWriter::observe(std::span<const PacketView> packets, std::span<const Headers> headers,

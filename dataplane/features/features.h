@@ -76,8 +76,8 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
     MacAddress mac;
     TimeNs told_ns = 0;
   };
-  template <class Record>
-  void put(Record& record, RecordType type, uint8_t wire, TimeNs now);
+  template <class Record, class Fill>  // fill(Record&)
+  void put(RecordType type, uint8_t wire, TimeNs now, Fill&& fill);
   void put_evidence(const Evidence& e);
   void flow_report(FlowReport& r, const FlowView& v) const;
   void observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,

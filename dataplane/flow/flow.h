@@ -39,7 +39,18 @@ struct EndedFlow {
 };
 
 // The ends of a flow as records tell them: src is the initiator.
-Endpoints endpoints_of(const Flow& f) noexcept;
+inline Endpoints endpoints_of(const Flow& f) noexcept {
+  const FlowKey& k = f.key;
+  const bool lo = (f.flags & kInitiatorIsLo) != 0;
+  const int vlans = k.vlan[1] != 0 ? 2 : k.vlan[0] != 0 ? 1 : 0;
+  return {.src = lo ? k.lo : k.hi,
+          .dst = lo ? k.hi : k.lo,
+          .src_port = lo ? k.lo_port : k.hi_port,
+          .dst_port = lo ? k.hi_port : k.lo_port,
+          .proto = k.proto,
+          .vlan_count = static_cast<uint8_t>(vlans),
+          .vlan = {k.vlan[0], k.vlan[1]}};
+}
 FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept;
 
 struct TrackStats {

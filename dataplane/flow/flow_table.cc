@@ -95,9 +95,10 @@ void FlowTable::erase(uint32_t index) noexcept {
   const uint16_t tag = tag_of(h);
   for (const uint64_t at : {first_bucket(h), second_bucket(h)}) {
     FlowBucket& b = buckets_[at];
-    for (unsigned s = 0; s < kBucketSlots; ++s) {
-      if (b.tag[s] != tag || b.index[s] != index) continue;
-      b.tag[s] = 0;
+    for (unsigned slots = b.slots_with(tag); slots != 0; slots &= slots - 1) {
+      const int slot = std::countr_zero(slots);
+      if (b.index[slot] != index) continue;
+      b.tag[slot] = 0;
       f.id = 0;
       f.key.is_free = 1;
       f.verdict_slot = free_head_;
@@ -185,7 +186,9 @@ uint32_t FlowTable::evict_candidate() noexcept {
     __builtin_prefetch(&flows_[evict_at_ + kFar], 1);
     __builtin_prefetch(&flows_[evict_at_ + kFar].last_ns, 1);
     __builtin_prefetch(&cold_[evict_at_ + kFar]);
-    prefetch_first(hash(flows_[evict_at_ + kNear].key));
+    const uint64_t near = hash(flows_[evict_at_ + kNear].key);
+    prefetch_first(near);
+    prefetch_second(near);
   }
   for (uint32_t n = 0; n < kEvictLook; ++n) {
     evict_at_ = evict_at_ + 1 >= high_water_ ? 0 : evict_at_ + 1;

@@ -215,20 +215,6 @@ FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept {
   return std::bit_cast<FlowKey>(key);
 }
 
-Endpoints endpoints_of(const Flow& f) noexcept {
-  const bool lo = (f.flags & kInitiatorIsLo) != 0;
-  Endpoints e;
-  e.src = lo ? f.key.lo : f.key.hi;
-  e.dst = lo ? f.key.hi : f.key.lo;
-  e.src_port = lo ? f.key.lo_port : f.key.hi_port;
-  e.dst_port = lo ? f.key.hi_port : f.key.lo_port;
-  e.proto = f.key.proto;
-  e.vlan[0] = f.key.vlan[0];
-  e.vlan[1] = f.key.vlan[1];
-  e.vlan_count = static_cast<uint8_t>(f.key.vlan[1] != 0 ? 2 : f.key.vlan[0] != 0 ? 1 : 0);
-  return e;
-}
-
 namespace {
 
 // Which flow each packet is probably of, its lines on the way; kNoFlow: probably a new one.

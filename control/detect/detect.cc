@@ -131,7 +131,6 @@ Detected Detector::take(const Score& s, TimeNs now) {
     a.app_master = s.app_master, a.app = s.app;
     a.wire = s.wire, a.side = s.side;
     a.score = s.score;
-    a.reasons = s.reasons;
     a.count = scan ? s.failures : 1;
     a.since_ns = s.since_ns;
     a.packet_in_ns = s.packet_in_ns;
@@ -147,15 +146,24 @@ Detected Detector::take(const Score& s, TimeNs now) {
                         (s.shape != ScanShape::kHosts || open->ends.dst_port == s.ends.dst_port);
   if (!same_aim) open->shape = ScanShape::kBoth;
   open->title = title_of(s, open->shape, open->count);
-  if (!s.reasons.empty()) {  // what is new, first; what it adds to stays
-    const auto same =
-        std::find_if(open->reasons.begin(), open->reasons.end(),
-                     [&](const ScoreReason& r) { return r.what == s.reasons[0].what; });
-    if (same != open->reasons.end()) open->reasons.erase(same);
-    open->reasons.insert(open->reasons.begin(), s.reasons[0]);
-    if (open->reasons.size() > kReasonsMax) open->reasons.pop_back();
-  }
   return {open, false, &s};
+}
+
+void Detector::add_reasons(const Detected& found) {
+  const Score& s = *found.evidence;
+  Alert& a = *found.alert;
+  if (found.fresh) {
+    a.reasons = s.reasons;
+    return;
+  }
+  if (s.kind != ScoreKind::kScan || s.reasons.empty()) return;
+  // What is new, first; what it adds to stays.
+  const auto same = std::find_if(a.reasons.begin(), a.reasons.end(), [&](const ScoreReason& r) {
+    return r.what == s.reasons[0].what;
+  });
+  if (same != a.reasons.end()) a.reasons.erase(same);
+  a.reasons.insert(a.reasons.begin(), s.reasons[0]);
+  if (a.reasons.size() > kReasonsMax) a.reasons.pop_back();
 }
 
 Detected Detector::take(const RuleHit& r, TimeNs now) {

@@ -79,8 +79,11 @@ struct Detected {
 class Detector {
  public:
   explicit Detector(const DetectSettings& settings);
+  // The alert has no reasons yet: what stops it comes first.
   Detected take(const Score& s, TimeNs now);
   Detected take(const RuleHit& r, TimeNs now);
+  // Those of a score, to what take() has just made of it.
+  static void add_reasons(const Detected& found);
 
   Alert* find(AlertId id) noexcept;  // null: not in memory (any more)
   // Calls visit(const Alert&) -> bool (go on?), newest first.

@@ -7,9 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/intake/intake.h"
@@ -81,6 +83,11 @@ struct Score {
   uint32_t failures = 0, successes = 0;  // first contacts since this scan's last score
   uint32_t hosts = 0, ports = 0;         // distinct among its latest failures
   std::vector<ScoreReason> reasons;      // most telling first
+  // Makes the reasons, where a verdict is not to wait for words; empty: they are made.
+  std::function<std::vector<ScoreReason>()> explain;
+  void put_in_words() {
+    if (explain) reasons = std::exchange(explain, nullptr)();
+  }
 };
 
 struct KnownService {  // a service that was used with success

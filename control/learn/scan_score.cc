@@ -59,6 +59,57 @@ void ScanWalks::shape(WalkKind kind, const Source& s, const Contact& c, Score& s
   }
 }
 
+// What the words are made of, as it was when the walk crossed.
+struct ScanWalks::Story {
+  WalkKind kind;
+  ScanShape shape;
+  ContactKey key;
+  uint32_t failures, tries, goods;
+  double benign, probability, threshold, false_alarm;
+  std::vector<Miss> misses;
+
+  std::string contacts() const {
+    switch (shape) {
+      case ScanShape::kPorts: return "first connections to ports of " + to_string(key.dst);
+      case ScanShape::kSweep: return "first pings of addresses";
+      case ScanShape::kHosts:
+        return "first connections to " + service_words(key.proto, key.port) + " of different hosts";
+      default: return "first connections to different hosts and ports";
+    }
+  }
+  std::string named() const {
+    const bool hosts = shape == ScanShape::kHosts || shape == ScanShape::kSweep;
+    std::vector<std::string> names;
+    for (auto m = misses.rbegin(); m != misses.rend() && names.size() < kPortsNamed; ++m) {
+      if (shape == ScanShape::kPorts && m->dst != key.dst) continue;
+      if (hosts && (m->port != key.port || m->proto != key.proto)) continue;
+      const std::string text = hosts ? to_string(m->dst) : service_words(m->proto, m->port);
+      if (std::find(names.begin(), names.end(), text) == names.end()) names.push_back(text);
+    }
+    std::string all;
+    for (const std::string& name : names) all += (all.empty() ? " (among them " : ", ") + name;
+    return all.empty() ? all : all + ")";
+  }
+  std::vector<ScoreReason> operator()() const {
+    return {{.what = contacts(),
+             .observed = std::to_string(failures) + " of " + std::to_string(tries) + " failed" +
+                         named(),
+             .expected = "about " + number(100 * (1 - benign)) + " in 100 fail",
+             .probability = probability,
+             .compared_with = "a source that means no harm"},
+            {.what = "services it had reached before",
+             .observed = std::to_string(goods),
+             .expected = "none of these is among them",
+             .probability = 1,
+             .compared_with = "its own life"},
+            {.what = "sequential test",
+             .observed = "failures outweigh successes beyond " + number(threshold),
+             .expected = "a benign source gets there once in " + number(1 / false_alarm) + " times",
+             .probability = false_alarm,
+             .compared_with = "threshold random walk"}};
+  }
+};
+
 Score ScanWalks::score_of(WalkKind kind, const Walk& w, const Source& s, const Contact& c) const {
   Score score{.kind = ScoreKind::kScan, .source = c.key.src, .mac = c.mac, .ends = c.ends,
               .flow = c.flow, .app_master = c.app_master, .app = c.app, .wire = c.wire,
@@ -73,44 +124,18 @@ Score ScanWalks::score_of(WalkKind kind, const Walk& w, const Source& s, const C
                                                   : settings_.benign_success;
   const double p = binomial_tail(w.failures, tries, 1 - benign);
   score.score = -std::log10(p);
-
-  ScoreReason contacts;
-  if (score.shape == ScanShape::kPorts) {
-    contacts.what = "first connections to ports of " + to_string(c.key.dst);
-  } else if (score.shape == ScanShape::kSweep) {
-    contacts.what = "first pings of addresses";
-  } else if (score.shape == ScanShape::kHosts) {
-    contacts.what = "first connections to " + service_words(c.key.proto, c.key.port) +
-                    " of different hosts";
-  } else {
-    contacts.what = "first connections to different hosts and ports";
-  }
-  contacts.observed = std::to_string(w.failures) + " of " + std::to_string(tries) + " failed";
-  std::vector<std::string> named;
-  for (auto m = s.misses.rbegin(); m != s.misses.rend() && named.size() < kPortsNamed; ++m) {
-    const bool hosts = score.shape == ScanShape::kHosts || score.shape == ScanShape::kSweep;
-    if (!hosts && score.shape == ScanShape::kPorts && m->dst != c.key.dst) continue;
-    if (hosts && (m->port != c.key.port || m->proto != c.key.proto)) continue;
-    const std::string text = hosts ? to_string(m->dst) : service_words(m->proto, m->port);
-    if (std::find(named.begin(), named.end(), text) == named.end()) named.push_back(text);
-  }
-  for (size_t i = 0; i < named.size(); ++i) {
-    contacts.observed += (i == 0 ? " (among them " : ", ") + named[i];
-  }
-  if (!named.empty()) contacts.observed += ")";
-  contacts.expected = "about " + number(100 * (1 - benign)) + " in 100 fail";
-  contacts.probability = p;
-  contacts.compared_with = "a source that means no harm";
-  score.reasons.push_back(std::move(contacts));
-
   const auto* self = population(c.key.src).sources.find(c.key.src);
-  const uint32_t goods = self == nullptr ? 0 : self->value.goods;
-  score.reasons.push_back({"services it had reached before", std::to_string(goods),
-                           "none of these is among them", 1, "its own life"});
-  score.reasons.push_back({"sequential test", "failures outweigh successes beyond " +
-                           number(threshold_), "a benign source gets there once in " +
-                           number(1 / settings_.false_alarm) + " times",
-                           settings_.false_alarm, "threshold random walk"});
+  score.explain = Story{.kind = kind,
+                        .shape = score.shape,
+                        .key = c.key,
+                        .failures = w.failures,
+                        .tries = tries,
+                        .goods = self == nullptr ? 0 : self->value.goods,
+                        .benign = benign,
+                        .probability = p,
+                        .threshold = threshold_,
+                        .false_alarm = settings_.false_alarm,
+                        .misses = s.misses};
   return score;
 }
 

@@ -98,6 +98,7 @@ class ScanWalks {
     Walks walks;  // key with dst and proto 0: per host; without dst: per port
   };
   enum class WalkKind : uint8_t { kHost, kPort, kSource };
+  struct Story;
 
   Population& population(const IpAddress& source) noexcept;
   const Population& population(const IpAddress& source) const noexcept;

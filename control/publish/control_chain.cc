@@ -72,10 +72,12 @@ void ControlChain::on(const RuleHit& r) {
 
 void ControlChain::judge() {
   if (!learner_.has_scores()) return;
-  for (const Score& s : learner_.take_scores()) {
+  for (Score& s : learner_.take_scores()) {
     const Detected found = detector_.take(s, now_);
     responder_.consider(found, now_);
-    publisher_.do_work(now_);  // what was decided leaves at once
+    publisher_.do_work(now_);  // what was decided leaves at once, why is told after
+    s.put_in_words();
+    Detector::add_reasons(found);
     if (found.fresh) {
       listener_.on_alert(*found.alert, true);
     } else {

@@ -30,10 +30,17 @@ RuleHit hit(uint32_t sid, uint32_t from, uint32_t to, TimeNs now, bool enforced 
   return r;
 }
 
+// What it is, then why.
+Detected told(Detector& detector, const Score& s, TimeNs now) {
+  const Detected found = detector.take(s, now);
+  Detector::add_reasons(found);
+  return found;
+}
+
 TEST(Detect, OneScanIsOneAlertThatGrows) {
   Detector detector({.first_id = 41});
   TimeNs now = kBegin;
-  const Detected first = detector.take(scan(ScanShape::kPorts, 5, 80, now), now + 7);
+  const Detected first = told(detector, scan(ScanShape::kPorts, 5, 80, now), now + 7);
   ASSERT_TRUE(first.fresh);
   EXPECT_EQ(first.alert->id, 41u);
   EXPECT_EQ(first.alert->title, "10.1.0.9: port scan of 10.2.0.5, 6 first connections failed");
@@ -42,7 +49,7 @@ TEST(Detect, OneScanIsOneAlertThatGrows) {
   EXPECT_EQ(first.alert->enforced_ns, 0);
   for (int i = 0; i < 100; ++i) {
     now += kMinute;
-    EXPECT_FALSE(detector.take(scan(ScanShape::kPorts, 5, 80, now), now).fresh);
+    EXPECT_FALSE(told(detector, scan(ScanShape::kPorts, 5, 80, now), now).fresh);
   }
   EXPECT_EQ(detector.raised(), 1u);
   const Alert* a = detector.find(41);
@@ -51,13 +58,13 @@ TEST(Detect, OneScanIsOneAlertThatGrows) {
   EXPECT_EQ(a->since_ns, kBegin);
   EXPECT_EQ(a->reasons.size(), 1u);
   // Another host: the same scan, now of many.
-  EXPECT_FALSE(detector.take(scan(ScanShape::kPorts, 6, 80, now), now).fresh);
+  EXPECT_FALSE(told(detector, scan(ScanShape::kPorts, 6, 80, now), now).fresh);
   EXPECT_EQ(a->shape, ScanShape::kBoth);
   EXPECT_EQ(a->title, "10.1.0.9: scan of many hosts and ports, 612 first connections failed");
   EXPECT_EQ(a->reasons.size(), 2u);
   // After a rest it is a new one.
   now += 11 * kMinute;
-  EXPECT_TRUE(detector.take(scan(ScanShape::kHosts, 5, 445, now), now).fresh);
+  EXPECT_TRUE(told(detector, scan(ScanShape::kHosts, 5, 445, now), now).fresh);
   EXPECT_EQ(detector.find(42)->title,
             "10.1.0.9: network scan for tcp port 445, 6 first connections failed");
 }
@@ -113,17 +120,17 @@ TEST(Detect, RarityAlertsSayWhatIsNew) {
   Detector detector({});
   Score s = scan(ScanShape::kNone, 5, 8443, kBegin);
   s.kind = ScoreKind::kNewPeer;
-  EXPECT_EQ(detector.take(s, kBegin).alert->title, "10.1.0.9: new peer 10.2.0.5 (tcp port 8443)");
+  EXPECT_EQ(told(detector, s, kBegin).alert->title, "10.1.0.9: new peer 10.2.0.5 (tcp port 8443)");
   s.kind = ScoreKind::kNewPort;
-  EXPECT_EQ(detector.take(s, kBegin).alert->title,
+  EXPECT_EQ(told(detector, s, kBegin).alert->title,
             "10.1.0.9: first use of tcp port 8443, to 10.2.0.5");
   s.kind = ScoreKind::kNewService;
   s.source = s.ends.dst;
-  const Detected d = detector.take(s, kBegin);
+  const Detected d = told(detector, s, kBegin);
   EXPECT_EQ(d.alert->title, "10.2.0.5: serves tcp port 8443 for the first time, to 10.1.0.9");
   EXPECT_EQ(d.alert->device, host(2, 5));
   EXPECT_EQ(alert_kind_name(d.alert->kind), "new-service");
-  EXPECT_FALSE(detector.take(s, kBegin).fresh);
+  EXPECT_FALSE(told(detector, s, kBegin).fresh);
   EXPECT_EQ(detector.raised(), 3u);
 }
 

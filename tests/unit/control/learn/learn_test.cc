@@ -50,13 +50,14 @@ struct LearnTest : testing::Test {
 TEST_F(LearnTest, VerticalScanIsFoundInSixRefusedPorts) {
   make();
   EXPECT_EQ(until_score(100, [&](uint16_t i) { refused(to(1, i)); }), 6);
-  const Score s = learner->take_scores().at(0);
+  Score s = learner->take_scores().at(0);
   EXPECT_EQ(s.kind, ScoreKind::kScan);
   EXPECT_EQ(s.shape, ScanShape::kPorts);
   EXPECT_EQ(s.source, me);
   EXPECT_EQ(s.failures, 6u);
   EXPECT_EQ(s.hosts, 1u);
   EXPECT_GT(s.score, 5);
+  s.put_in_words();
   ASSERT_FALSE(s.reasons.empty());
   EXPECT_EQ(s.reasons[0].what, "first connections to ports of 10.2.0.1");
   EXPECT_NE(s.reasons[0].observed.find("6 of 6 failed"), std::string::npos);
@@ -90,9 +91,10 @@ TEST_F(LearnTest, OpenPortsAmongThemDelayTheDecisionLittle) {
 TEST_F(LearnTest, HorizontalScanIsFoundInNineSilentHosts) {
   make();
   EXPECT_EQ(until_score(100, [&](uint16_t i) { silent(to(i, 445)); }), 9);
-  const Score s = learner->take_scores().at(0);
+  Score s = learner->take_scores().at(0);
   EXPECT_EQ(s.shape, ScanShape::kHosts);
   EXPECT_EQ(s.ports, 1u);
+  s.put_in_words();
   EXPECT_EQ(s.reasons[0].what, "first connections to tcp port 445 of different hosts");
 }
 

@@ -28,6 +28,8 @@ struct DpdkPort {
   std::string name, driver;
   PortKind kind = PortKind::kVdev;
   bool is_started = false;
+  std::string interface;               // of the kernel, below AF_XDP; empty: none
+  uint64_t lost_there = 0;             // by then when the port was opened
   std::atomic<uint64_t> missed{0};  // main: rw, workers: ro
   std::atomic<bool> link_up{true};  // main: rw, workers: ro
 };

@@ -137,6 +137,10 @@ Result<void> DpdkWire::open_port(const Settings& s, uint32_t w, Side side, uint1
   if (is_kernel_port(settings.kind)) {
     const auto mtu = prepare_interface(settings.name);
     port.mtu = static_cast<uint16_t>(mtu ? *mtu : 1500);
+    if (settings.kind == PortKind::kAfXdp) {
+      port.interface = settings.name;
+      port.lost_there = frames_lost_at(settings.name);
+    }
   } else if (rte_eth_dev_get_mtu(port.id, &port.mtu) != 0) {
     port.mtu = 1500;
   }
@@ -210,7 +214,13 @@ void DpdkWire::close() {
 void DpdkWire::refresh() {
   for (DpdkPort* p = ports_.get(); p != ports_.get() + 2; ++p) {
     rte_eth_stats stats{};
-    if (rte_eth_stats_get(p->id, &stats) == 0) {
+    // Of AF_XDP DPDK does not tell what found a full ring; the kernel does, with all it dropped.
+    if (!p->interface.empty()) {
+      const uint64_t lost = frames_lost_at(p->interface);
+      const uint64_t since = lost >= p->lost_there ? lost - p->lost_there : 0;
+      p->missed.store(std::max(since, p->missed.load(std::memory_order_relaxed)),
+                      std::memory_order_relaxed);
+    } else if (rte_eth_stats_get(p->id, &stats) == 0) {
       p->missed.store(stats.imissed + stats.rx_nombuf, std::memory_order_relaxed);
     }
   }

@@ -2,6 +2,9 @@
 #include "dataplane/io/interface.h"
 
 #include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -58,6 +61,37 @@ bool has_link(const std::string& name) noexcept {
   // A driver without ethtool's question: what the kernel shows of it.
   return asker.ask(SIOCGIFFLAGS) && (asker.request.ifr_flags & IFF_UP) != 0 &&
          (asker.request.ifr_flags & IFF_RUNNING) != 0;
+}
+
+// The kernel's counters by netlink: sysfs shows those of whatever namespace it was mounted in.
+uint64_t frames_lost_at(const std::string& name) noexcept {
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0) return 0;
+  struct {
+    nlmsghdr head;
+    ifinfomsg link;
+  } ask{};
+  ask.head = {.nlmsg_len = sizeof ask, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST};
+  ask.link.ifi_index = static_cast<int>(if_nametoindex(name.c_str()));
+  alignas(nlmsghdr) char answer[16'384];
+  ssize_t got = 0;
+  if (ask.link.ifi_index != 0 && send(fd, &ask, sizeof ask, 0) == sizeof ask) {
+    got = recv(fd, answer, sizeof answer, MSG_DONTWAIT);  // it is answered before send() returns
+  }
+  close(fd);
+  const auto* head = reinterpret_cast<const nlmsghdr*>(answer);
+  if (got <= 0 || !NLMSG_OK(head, static_cast<size_t>(got)) || head->nlmsg_type != RTM_NEWLINK) {
+    return 0;
+  }
+  const auto* link = static_cast<const ifinfomsg*>(NLMSG_DATA(head));
+  auto left = static_cast<int>(IFLA_PAYLOAD(head));
+  for (const rtattr* a = IFLA_RTA(link); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+    rtnl_link_stats64 stats{};
+    if (a->rta_type != IFLA_STATS64 || RTA_PAYLOAD(a) < sizeof stats) continue;
+    std::memcpy(&stats, RTA_DATA(a), sizeof stats);
+    return stats.rx_dropped;
+  }
+  return 0;
 }
 
 Result<void> set_interface(const std::string& name, InterfaceState state) {

@@ -17,6 +17,10 @@ Result<uint32_t> prepare_interface(const std::string& name);
 // second late). An interface that is gone has none.
 bool has_link(const std::string& name) noexcept;
 
+// Frames that arrived there and that nobody got, since it was made: its receiver's ring was full.
+// Of an interface that is gone nothing.
+uint64_t frames_lost_at(const std::string& name) noexcept;
+
 // Up or down as an administrator does it; both ends of a cable see it.
 enum class InterfaceState : uint8_t { kDown, kUp };
 Result<void> set_interface(const std::string& name, InterfaceState state);

@@ -158,15 +158,6 @@ void ControlLoop::beat() {
                                                std::memory_order_relaxed);
 }
 
-void ControlLoop::reload() {
-  auto config = read_config(config_.file, ConfigUse::kOffline);
-  if (!config) {
-    log_->error("the configuration stays as it was: {}", config.error().text());
-    return;
-  }
-  plane_->reconfigure(*config);
-}
-
 void ControlLoop::run() {
   // A nap of 50 us must not become 100 by the kernel's default slack of 50.
   prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
@@ -193,7 +184,8 @@ void ControlLoop::run() {
       last_beat = now;
       beat();
     }
-    if (reload_asked.exchange(false, std::memory_order_relaxed)) reload();
+    if (reload_asked.exchange(false, std::memory_order_relaxed)) plane_->reload();
+    server_->follow(plane_->metrics());
     if (!plane_->pending(now)) {
       spin.stop();
     } else if (spin.is_good(now)) {

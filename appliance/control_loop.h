@@ -26,7 +26,6 @@ class ControlLoop {
  private:
   ControlLoop(Segment segment, Config config, std::shared_ptr<spdlog::logger> log);
   void beat();
-  void reload();
 
   Segment segment_;
   Config config_;

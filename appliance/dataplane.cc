@@ -160,7 +160,7 @@ Result<void> Dataplane::make_worker(uint32_t i) {
         auto& m = *static_cast<Making*>(context);
         m.node = DpdkEnvironment::node_here();
         m.worker.emplace(Worker::create(static_cast<uint8_t>(worker), m.self.segment_, {},
-                                        m.self.rules_, m.self.meters_, random_seed()));
+                                        m.self.in_force_, m.self.meters_, random_seed()));
       },
       &making);
   if (!*making.worker) return tl::make_unexpected(making.worker->error());
@@ -185,7 +185,7 @@ void Dataplane::tell_far_ports(uint32_t i) const {
 
 Dataplane::~Dataplane() {
   workers_.clear();
-  delete rules_.replace(nullptr);
+  delete in_force_.replace(nullptr);
   segment_.header().dataplane.state.store(ProgramState::kAbsent, std::memory_order_release);
 }
 
@@ -245,7 +245,7 @@ void Dataplane::run() {
   while (stop_signal == 0) {
     nap(kLookEveryNs);
     beat();
-    look_for_rules();
+    look_for_orders();
     const TimeNs now = clock_ns(CLOCK_MONOTONIC);
     look_at_workers(now);
     look_at_links(now);
@@ -312,19 +312,21 @@ void Dataplane::give_up(uint32_t worker, TimeNs stalled_ns) {
   _exit(kExitStalled);
 }
 
-void Dataplane::look_for_rules() {
+void Dataplane::look_for_orders() {
   RuleSlot& slot = segment_.header().rules;
-  // acquire pairs with control's release: the image file is complete.
+  // acquire pairs with control's release: the image file and the settings are complete.
   const uint64_t wanted = slot.requested_generation.load(std::memory_order_acquire);
   if (wanted == slot.answered_generation.load(std::memory_order_relaxed)) return;
-  const Result<void> loaded = load_rules(wanted);
+  const Result<void> done = put_in_force(wanted);
   std::memset(slot.answer, 0, sizeof slot.answer);
-  if (!loaded) std::strncpy(slot.answer, loaded.error().text().c_str(), sizeof slot.answer - 1);
-  if (loaded) slot.loaded_generation.store(wanted, std::memory_order_relaxed);
+  if (!done) std::strncpy(slot.answer, done.error().text().c_str(), sizeof slot.answer - 1);
+  // release: whoever sees it sees the settings that came with it.
+  if (done) slot.loaded_generation.store(wanted, std::memory_order_release);
   slot.answered_generation.store(wanted, std::memory_order_release);
 }
 
-Result<void> Dataplane::load_rules(uint64_t generation) {
+// Rules and settings of that generation, all of them or nothing.
+Result<void> Dataplane::put_in_force(uint64_t generation) {
   auto image = read_image(folder_ + "/rules-" + std::to_string(generation) + ".img");
   if (!image) return tl::make_unexpected(image.error());
   auto rules = LoadedRules::load(*image, segment_.workers());
@@ -332,20 +334,34 @@ Result<void> Dataplane::load_rules(uint64_t generation) {
   if ((*rules)->generation() != generation) {
     return fail("the image says to be generation " + std::to_string((*rules)->generation()));
   }
-  const LoadedRules* old = rules_.replace(rules->release());
+  SegmentHeader& header = segment_.header();
+  auto live = std::make_unique<InForce::Live>();
+  live->settings = with_live_part(header.settings, header.wanted);
+  const auto depths = read_depths(live->settings.inspect, segment_.app_names());
+  if (!depths) return tl::make_unexpected(depths.error());
+  live->depths = *depths;
+  header.settings = live->settings;
+  auto next = std::make_unique<InForce>();
+  next->generation = generation;
+  next->rules = std::move(*rules);
+  next->live = std::move(live);
+  free_when_unused(in_force_.replace(next.release()));
+  return {};
+}
+
+void Dataplane::free_when_unused(const InForce* old) {
   const uint64_t era = quiescence_.advance();
   const TimeNs began = clock_ns(CLOCK_MONOTONIC);
   while (!quiescence_.has_passed(era)) {
     if (clock_ns(CLOCK_MONOTONIC) - began > kGraceNs) {
       std::fprintf(stderr, "a worker has not moved for 5 s: the old rules stay in memory\n");
-      return {};
+      return;
     }
     nap(kNapNs);
     beat();
     look_at_workers(clock_ns(CLOCK_MONOTONIC));
   }
   delete old;
-  return {};
 }
 
 }  // namespace weir

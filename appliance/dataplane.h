@@ -35,8 +35,9 @@ class Dataplane {
   Result<void> make_worker(uint32_t worker);
   void tell_far_ports(uint32_t worker) const;
   void work(uint32_t worker);
-  void look_for_rules();
-  Result<void> load_rules(uint64_t generation);
+  void look_for_orders();
+  Result<void> put_in_force(uint64_t generation);
+  void free_when_unused(const InForce* old);
   void beat();
   void look_at_workers(TimeNs now);
   void look_at_links(TimeNs now);
@@ -57,7 +58,7 @@ class Dataplane {
   // Declared in the order of their making: workers go before wires, wires before the environment.
   std::unique_ptr<DpdkEnvironment> environment_;
   std::vector<std::unique_ptr<DpdkWire>> wires_;
-  Published<LoadedRules> rules_;
+  Published<InForce> in_force_;
   Meters meters_;
   Quiescence quiescence_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   weir::add_run(app, chosen);
   weir::add_check(app, chosen);
   weir::add_config(app, chosen);
+  weir::add_reload(app, chosen);
   weir::add_restart(app, chosen);
   weir::add_replay(app, chosen);
   weir::add_fields(app, chosen);

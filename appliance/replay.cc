@@ -86,16 +86,19 @@ std::string_view link_name(LinkType l) {
 class RulesInUse {
  public:
   ~RulesInUse() { delete published_.replace(nullptr); }
-  const Published<LoadedRules>& published() const { return published_; }
+  const Published<InForce>& published() const { return published_; }
   std::string load(std::span<const uint8_t> image) {
     auto rules = LoadedRules::load(image, 1);
     if (!rules) return rules.error().text();
-    delete published_.replace(rules->release());
+    auto next = std::make_unique<InForce>();
+    next->generation = (*rules)->generation();
+    next->rules = std::move(*rules);
+    delete published_.replace(next.release());
     return {};
   }
 
  private:
-  Published<LoadedRules> published_;
+  Published<InForce> published_;
 };
 
 void collect(const Segment& segment, const ControlPlane& control, ReplayTotals& t) {

@@ -242,6 +242,7 @@ void Supervisor::watch(Program& program) {
     }
     program.child.reset();
     const bool wanted = program.kill_ns != 0;
+    if (wanted && &program == &dataplane_) take_settings();
     if (&program == &dataplane_ && away_ != FailCause::kWorkerStalled && !wanted) {
       const bool stalled = how == fmt::format("exit code {}", kExitStalled);
       away_ = stalled ? FailCause::kWorkerStalled : FailCause::kStopping;
@@ -249,6 +250,7 @@ void Supervisor::watch(Program& program) {
     const bool had_run =
         wanted || presence(program).state.load(std::memory_order_acquire) == ProgramState::kRunning;
     presence(program).state.store(ProgramState::kAbsent, std::memory_order_release);
+    if (&program == &dataplane_ && !had_run && before_) give_settings_back();
     // What ran for a while is started again at once; what cannot get up is given time.
     const bool at_once = had_run && monotonic() - program.started_ns > kWaitLeast;
     program.wait_ns = at_once ? 0 : std::min(std::max(2 * program.wait_ns, kWaitLeast), kWaitMost);
@@ -279,12 +281,59 @@ void Supervisor::replace_dataplane() {
   dataplane_.child->signal(SIGTERM);
 }
 
-void Supervisor::begin_guard() {
+// For the data plane that starts next: what sizes it, as weir.yaml says by now. Nobody else looks
+// at these while it is away.
+void Supervisor::take_settings() {
+  const auto next = read_config(config_path_, ConfigUse::kOffline);
+  if (!next) {
+    fmt::print(stderr, "weir-dataplane starts with the settings it had: {}\n",
+               next.error().text());
+    return;
+  }
+  before_ = config_.settings = segment_->settings();
+  use_for_dataplane(settings_for_restart(config_, *next));
+}
+
+// It could not start with the new ones (memory that is not there, a CPU): the old ones did.
+void Supervisor::give_settings_back() {
+  fmt::print(stderr, "weir-dataplane does not start with what weir.yaml says by now: it goes on "
+                     "with the settings it had\n");
+  use_for_dataplane(*before_);
+  before_.reset();
+}
+
+void Supervisor::use_for_dataplane(const Settings& settings) {
+  segment_->header().settings = config_.settings = settings;
+  begin_watches();
+}
+
+// A reload has changed what the data plane works by: the relays follow their wires' policies.
+void Supervisor::follow_settings() {
+  // acquire pairs with the data plane's release: the settings of that generation are there.
+  const uint64_t generation =
+      segment_->header().rules.loaded_generation.load(std::memory_order_acquire);
+  if (generation == followed_ || generation == 0) return;
+  followed_ = generation;
+  const Settings before = config_.settings;
+  config_.settings = with_live_part(config_.settings, segment_->settings());
+  bool same = true;
+  for (uint32_t w = 0; w < before.wires; ++w) {
+    same = same && std::equal(std::begin(before.wire[w].fail), std::end(before.wire[w].fail),
+                              std::begin(config_.settings.wire[w].fail));
+  }
+  if (!same) set_relays(away_);
+}
+
+void Supervisor::begin_watches() {
   constexpr TimeNs kLook = kLookEveryMs * kNsPerMs;
   constexpr TimeNs kLeast = 5 * kNsPerMs;
   // Two looks may pass between the last beat and the first look that sees none.
   whole_watch_ = StallWatch(std::max(kLeast, config_.settings.stall_ns - 2 * kLook), kLook);
   main_watch_ = StallWatch(kMainPatience, kLook);
+}
+
+void Supervisor::begin_guard() {
+  begin_watches();
   for (uint32_t w = 0; w < config_.settings.wires; ++w) {
     if (config_.bypass[w].words.empty()) continue;
     hooks_.emplace_back(config_.bypass[w], config_.settings.wire[w].name,
@@ -392,6 +441,7 @@ void Supervisor::guard() {
     hooks_[i].want(forwarding ? BypassHook::State::kOff : relay_state(hook_wire_[i], away_));
     hooks_[i].step(now, forwarding && !whole_watch_.has_been_silent());
   }
+  if (forwarding) before_.reset();
   if (!forwarding || away_ == FailCause::kStopping) return;
   away_ = FailCause::kStopping;  // what the next end is, unless we learn better
   set_relays(away_);
@@ -441,6 +491,7 @@ Result<void> Supervisor::run() {
     const int asked = wait_for_news(kLookEveryMs);
     segment_->header().supervisor.heartbeat_ns.store(monotonic(), std::memory_order_relaxed);
     if (asked != 0) break;
+    follow_settings();
     guard();
     watch(dataplane_);
     watch(control_);
@@ -494,8 +545,8 @@ void add_run(CLI::App& app, Chosen& chosen) {
   verb->add_option("--config", *config, "weir.yaml")->capture_default_str();
   verb->footer(
       "Example:\n  weir run --config weir.yaml\n"
-      "SIGHUP reads rules and configuration again, SIGUSR2 replaces the data plane by what is on\n"
-      "disk (weir restart-dataplane).");
+      "SIGHUP reads rules and configuration again (weir reload), SIGUSR2 replaces the data plane\n"
+      "by what is on disk (weir restart-dataplane).");
   verb->callback([&chosen, config] {
     chosen = [config] {
       auto supervisor = Supervisor::prepare(*config);

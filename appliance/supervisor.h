@@ -52,6 +52,11 @@ class Supervisor {
   void watch(Program& program);
   void replace_dataplane();
   int wait_for_news(int most_ms);
+  void take_settings();
+  void give_settings_back();
+  void use_for_dataplane(const Settings& settings);
+  void follow_settings();
+  void begin_watches();
   void begin_guard();
   void guard();  // the data plane as a whole, and the bypass relays
   bool is_forwarding(TimeNs now);
@@ -72,6 +77,8 @@ class Supervisor {
   int lock_fd_ = -1, signal_fd_ = -1;
   std::optional<Segment> segment_;
   std::vector<Relay> relays_;              // in the kernel, of the wires that can have one
+  uint64_t followed_ = 0;                  // generation of the settings in config_
+  std::optional<Settings> before_;         // of the data plane that was replaced, until one runs
   bool has_run_ = false;                   // both programs were ready once
   std::vector<uint32_t> relay_wire_;       // whose
   std::vector<BypassHook> hooks_;          // of the wires that have one

@@ -166,6 +166,22 @@ std::string links_text(const Json& wire) {
   return out;
 }
 
+// What of weir.yaml is not in force.
+std::string reload_text(const Json& reload) {
+  std::string out;
+  if (const std::string error = get(reload, "error"); !error.empty()) {
+    out += "config   LAST RELOAD CHANGED NOTHING: " + error + "\n";
+  }
+  const auto waits = [&](const char* key, const char* for_what) {
+    for (const Json& line : part(reload, key)) {
+      out += fmt::format("config   waits {}: {}\n", for_what, line.get<std::string>());
+    }
+  };
+  waits("waits_for_restart_dataplane", "for weir restart-dataplane");
+  waits("waits_for_start", "until weir run is stopped and started");
+  return out;
+}
+
 }  // namespace
 
 Table::Table(std::vector<std::string> heads) : heads_(std::move(heads)) {
@@ -250,6 +266,7 @@ std::string status_text(const Json& s) {
       fmt::format("rules    {} in force, generation {}{}\n", grouped(number(rules, "count")),
                   get(rules, "generation"),
                   get(rules, "error").empty() ? "" : "; LAST LOAD FAILED: " + get(rules, "error"));
+  out += reload_text(part(s, "reload"));
   out +=
       fmt::format("devices  {}   alerts {}   actions {}, {} standing\n",
                   grouped(number(s, "devices")), grouped(number(s, "alerts")),

@@ -33,6 +33,7 @@ void add_check(CLI::App& app, Chosen& chosen);
 void add_config(CLI::App& app, Chosen& chosen);
 void add_replay(CLI::App& app, Chosen& chosen);
 void add_fields(CLI::App& app, Chosen& chosen);
+void add_reload(CLI::App& app, Chosen& chosen);
 void add_restart(CLI::App& app, Chosen& chosen);
 // status flows devices alerts actions why rules
 void add_asking_verbs(CLI::App& app, Chosen& chosen);

@@ -71,7 +71,10 @@ class Rules {
   Result<void> load() {
     auto rules = LoadedRules::load(image_, 1);
     if (!rules) return tl::make_unexpected(rules.error());
-    const LoadedRules* old = published.replace(rules->release());
+    auto next = std::make_unique<InForce>();
+    next->generation = (*rules)->generation();
+    next->rules = std::move(*rules);
+    const InForce* old = published.replace(next.release());
     const uint64_t era = quiescence.advance();
     while (!quiescence.has_passed(era)) nap_us(20);
     delete old;
@@ -91,7 +94,7 @@ class Rules {
     if (thread_.joinable()) thread_.join();
     delete published.replace(nullptr);
   }
-  Published<LoadedRules> published;
+  Published<InForce> published;
   Quiescence quiescence;
   std::atomic<uint64_t> reloads{0};
 

@@ -8,12 +8,16 @@ namespace weir {
 Intake::Intake(Segment& segment, const IntakeSettings& settings)
     : segment_(segment), settings_(settings), inventory_(settings), flows_(settings) {
   for (uint32_t w = 0; w < segment.workers(); ++w) rings_.push_back(segment.event_ring(w));
-  const FlowSettings& f = segment.settings().flow;
+  take_timeouts();
+  // relaxed: only a change matters, and it is looked for again at each step.
+  epoch_ = segment.header().dataplane.epoch.load(std::memory_order_relaxed);
+}
+
+void Intake::take_timeouts() {
+  const FlowSettings& f = segment_.settings().flow;
   flow_silence_ns_ = std::max({f.tcp_new_ns, f.tcp_established_ns, f.udp_new_ns,
                                f.udp_established_ns, f.other_ns}) +
                      2 * f.update_every_ns;
-  // relaxed: only a change matters, and it is looked for again at each step.
-  epoch_ = segment.header().dataplane.epoch.load(std::memory_order_relaxed);
 }
 
 void Intake::watch_data_plane() {

@@ -39,6 +39,11 @@ class Intake {
     }
     return taken + flows_.prune(latest_ns_ - flow_silence_ns_, 16);
   }
+  // The data plane's settings have changed, or whose behaviour is learned.
+  void use(NetworkSet internal) {
+    inventory_.use(std::move(internal));
+    take_timeouts();
+  }
   // One record, wherever it comes from. false: not a record of this version (counted).
   template <class Next>
   bool take(const uint8_t* bytes, uint32_t length, Next&& next);
@@ -52,6 +57,7 @@ class Intake {
 
  private:
   void watch_data_plane();
+  void take_timeouts();
   void note(const FlowStart& r);
   void note(const FlowUpdate& r);
   void note(const FlowEnd& r);

@@ -75,6 +75,8 @@ struct Device {
 class Inventory {
  public:
   explicit Inventory(const IntakeSettings& settings);
+  // For what is seen from now on.
+  void use(NetworkSet internal) { internal_ = std::move(internal); }
   bool is_internal(const IpAddress& a) const noexcept { return internal_.contains(a); }
   const Device* find(const IpAddress& a) const noexcept;
   // Every address that claimed the same MAC, this one first; at most 16, only this one if the MAC

@@ -37,6 +37,11 @@ int Learner::do_work(TimeNs now) {
   return scans_->do_work(now, scores_);
 }
 
+void Learner::use(const ScanSettings& scan, const RaritySettings& rarity) {
+  scans_->use(scan);
+  rarity_->use(rarity);
+}
+
 bool Learner::pending(TimeNs now) const noexcept {
   return scans_->pending(now);
 }

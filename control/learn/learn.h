@@ -112,6 +112,8 @@ class Learner {
   // Settles waits that are over (echo requests without a reply). Bounded; returns how many.
   int do_work(TimeNs now);
 
+  // What the operator's configuration says; for what is seen from now on.
+  void use(const ScanSettings& scan, const RaritySettings& rarity);
   // A source has just failed again: the record that decides may be the next.
   bool pending(TimeNs now) const noexcept;
 

@@ -26,6 +26,7 @@ class Rarity {
 
   // A flow that was answered. learn: the initiator is not under suspicion; else nothing of what it
   // does is learned or scored here.
+  void use(const RaritySettings& settings) { settings_ = settings; }
   void answered(const FlowReport& r, bool learn, std::vector<Score>& out);
   uint64_t held_back() const noexcept { return held_back_; }
 

@@ -84,16 +84,21 @@ ScanWalks::Population::Population(const LearnSettings& s, uint32_t share)
 
 ScanWalks::ScanWalks(const LearnSettings& settings, const Inventory& inventory)
     : inventory_(inventory),
-      settings_(settings.scan),
-      threshold_(std::log((1 - settings_.missed) / settings_.false_alarm)),
-      usual_(steps(settings_.benign_success, settings_.scanner_success)),
-      // Who knows a host knows its services: against one host a benign source fails half as often.
-      one_host_(steps((1 + settings_.benign_success) / 2, settings_.scanner_success)),
-      outside_(steps(std::min(kOutsideBenign, settings_.benign_success),
-                     std::min(kOutsideScanner, settings_.scanner_success))),
       excuses_(settings.hash_seed),
       ours_(settings, 1),
-      strangers_(settings, 4) {}
+      strangers_(settings, 4) {
+  use(settings.scan);
+}
+
+void ScanWalks::use(const ScanSettings& settings) {
+  settings_ = settings;
+  threshold_ = std::log((1 - settings_.missed) / settings_.false_alarm);
+  usual_ = steps(settings_.benign_success, settings_.scanner_success);
+  // Who knows a host knows its services: against one host a benign source fails half as often.
+  one_host_ = steps((1 + settings_.benign_success) / 2, settings_.scanner_success);
+  outside_ = steps(std::min(kOutsideBenign, settings_.benign_success),
+                   std::min(kOutsideScanner, settings_.scanner_success));
+}
 
 ScanWalks::Population& ScanWalks::population(const IpAddress& source) noexcept {
   return inventory_.is_internal(source) ? ours_ : strangers_;

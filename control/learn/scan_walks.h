@@ -40,6 +40,7 @@ class ScanWalks {
   void reported(const FlowReport& r, UpdateCause cause, std::vector<Score>& out);
   void ended(const FlowReport& r, std::vector<Score>& out);
   int do_work(TimeNs now, std::vector<Score>& out);
+  void use(const ScanSettings& settings);  // walks under way go on by them
 
   bool suspicious(const IpAddress& source, TimeNs now) const noexcept;
   std::vector<KnownService> known_good(const IpAddress& source, TimeNs before_ns,
@@ -123,7 +124,7 @@ class ScanWalks {
 
   const Inventory& inventory_;
   ScanSettings settings_;
-  double threshold_;
+  double threshold_ = 0;
   WalkSteps usual_, one_host_, outside_;
   Excuses excuses_;
   Population ours_, strangers_;

@@ -135,6 +135,21 @@ void write_tables(JsonText& json, const Desk& d) {
   json.close();
 }
 
+void write_lines(JsonText& json, std::string_view key, const std::vector<std::string>& lines) {
+  json.open_list(key);
+  for (const std::string& line : lines) json.item(line);
+  json.close_list();
+}
+
+void write_reload(JsonText& json, const Desk& d) {
+  json.field("number", d.reload.number);
+  json.field("busy", d.reload.busy);
+  json.field("error", d.reload.error);
+  write_lines(json, "changed", d.reload.taken);
+  write_lines(json, "waits_for_restart_dataplane", d.reload.restart);
+  write_lines(json, "waits_for_start", d.reload.start);
+}
+
 ControlReply status(const Desk& d, TimeNs now) {
   const Traffic traffic = read_traffic_live(d.segment);
   JsonText json;
@@ -167,6 +182,9 @@ ControlReply status(const Desk& d, TimeNs now) {
   json.field("balanced", traffic.balanced);
   json.close();
   write_tables(json, d);
+  json.open("reload");
+  write_reload(json, d);
+  json.close();
   json.field("devices", d.chain.intake().inventory().size());
   json.field("alerts", d.store != nullptr ? d.store->alerts() : d.chain.detector().raised());
   uint64_t actions = 0;
@@ -261,6 +279,16 @@ ControlReply rules(const Desk& d) {
   return {200, std::string(json.text())};
 }
 
+ControlReply reload_state(const Desk& d) {
+  JsonText json;
+  json.open();
+  write_reload(json, d);
+  json.field("rules", d.rules.current() != nullptr ? d.rules.current()->rules.size() : size_t{0});
+  json.field("generation", d.rules.generation());
+  json.close();
+  return {200, std::string(json.text())};
+}
+
 Result<uint64_t> limit_of(const ControlRequest& request, uint64_t otherwise) {
   const auto found = request.params.find("limit");
   if (found == request.params.end()) return otherwise;
@@ -283,6 +311,7 @@ ControlReply get(const Desk& d, const ControlRequest& r, TimeNs now) {
   if (r.path == "/alerts") return alerts(d, *limit);
   if (r.path == "/actions") return actions(d, r.params.contains("all"), *limit);
   if (r.path == "/rules") return rules(d);
+  if (r.path == "/reload") return reload_state(d);
   if (r.path == "/metrics") return {200, metrics_text(d, now), "text/plain; version=0.0.4"};
   if (r.path == "/why") {
     const auto about = r.params.find("about");

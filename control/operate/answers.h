@@ -16,6 +16,14 @@ namespace weir::operate {
 
 constexpr uint64_t kAnswerRowsMax = 10'000;
 
+// The latest reload of the configuration.
+struct ReloadState {
+  uint64_t number = 0;  // 0: none yet
+  bool busy = false;
+  std::string error;                                // why nothing has changed; empty: it has
+  std::vector<std::string> taken, restart, start;  // as ConfigChanges has them
+};
+
 // What an answer is made of; borrowed for the call.
 struct Desk {
   const Config& config;
@@ -26,6 +34,7 @@ struct Desk {
   EveLines& lines;
   const LogFile* log;  // null: no log
   const DropTally& drops;
+  const ReloadState& reload;
 };
 
 ControlReply answer(const Desk& desk, const ControlRequest& request, TimeNs now);

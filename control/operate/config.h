@@ -42,6 +42,7 @@ struct LogSettings {
 struct MetricsSettings {
   std::string host = "127.0.0.1";  // empty: off
   uint16_t port = 9477;
+  bool operator==(const MetricsSettings&) const = default;
 };
 
 // The command that switches a wire's bypass relay: words..., then on, off or beat. Run by `weir
@@ -84,6 +85,28 @@ constexpr size_t kConfigBytesMax = 256 * 1024;
 Result<Config> read_config(const std::string& path, ConfigUse use);
 // name: what errors call the file, and where relative paths start.
 Result<Config> parse_config(std::string_view text, const std::string& name, ConfigUse use);
+
+// When a changed value takes effect.
+enum class Takes : uint8_t {
+  kNow = 0,        // by a reload
+  kDataplane = 1,  // when the data plane starts anew: it sizes a table or places a thread
+  kStart = 2,      // when all of Weir does
+};
+Takes takes_effect(std::string_view key);  // "flows.max"; not for "wires", which differs by wire
+
+// What of a changed weir.yaml takes effect when. Pure.
+// One line each: "flows.tcp_new: 60s -> 30s", "wire0: mode enforce -> simulate", "rules.files".
+struct ConfigChanges {
+  Config accepted;                   // `now` with all of `next` that takes effect by a reload
+  std::vector<std::string> taken;    // by this reload
+  std::vector<std::string> restart;  // waits for weir restart-dataplane
+  std::vector<std::string> start;    // waits until weir run is stopped and started
+};
+ConfigChanges changes_between(const Config& now, const Config& next);
+
+// The settings of a data plane that starts anew: what sizes it from `next`; from `now` what a
+// reload may change, and what only a start of all does.
+Settings settings_for_restart(const Config& now, const Config& next);
 
 // A weir.yaml that says all of `config`, with a word on each key. Reads back to the same.
 std::string config_text(const Config& config);

@@ -552,9 +552,8 @@ Outcome check_rule_files_exist(const YAML::Node& node, const Config& config) {
       return sentence(node[i],
                       fmt::format("cannot read the rule file {}: {}", path, std::strerror(errno)));
     }
-    if (S_ISDIR(info.st_mode)) {
+    if (S_ISDIR(info.st_mode))
       return sentence(node[i], fmt::format("{} is a folder; a rule file is wanted", path));
-    }
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "control/operate/answers.h"
 #include "control/operate/drop_tally.h"
@@ -57,7 +58,8 @@ struct ControlPlane::Parts final : ChainListener {
         drops(settings.intake.hash_seed),
         chain(s, settings, *this),
         rules(c.rules,
-              options.rule_loader ? RuleHandover(s, options.rule_loader)
+              s.settings(),
+            options.rule_loader ? RuleHandover(s, options.rule_loader)
                                   : RuleHandover(s, c.runtime_dir),
               [this](Telling level, const std::string& text) { tell(level, text); }) {}
 
@@ -65,7 +67,9 @@ struct ControlPlane::Parts final : ChainListener {
     if (options.tell) options.tell(level, text);
   }
   Desk desk() {
-    return {config, segment, chain, rules, store.get(), lines, eve ? &*eve : nullptr, drops};
+    follow_restart();
+    return {config, segment, chain,  rules, store.get(),
+            lines,  eve ? &*eve : nullptr, drops, last_reload};
   }
   void log(std::string_view line) {
     if (!eve) return;
@@ -201,6 +205,9 @@ struct ControlPlane::Parts final : ChainListener {
   }
   void restore();
   void keep_house();
+  void end_reload(Config accepted, const std::string& refusal);
+  void refuse_reload(const std::string& why);
+  void follow_restart();
 
   Config config;
   Segment& segment;
@@ -211,6 +218,9 @@ struct ControlPlane::Parts final : ChainListener {
   DropTally drops;
   ControlChain chain;
   RuleDesk rules;
+  ReloadState last_reload;
+  std::optional<Config> last_read;  // by a reload, as it stood in the file
+  uint64_t last_reload_epoch = 0;   // of the data plane that it met
   std::deque<std::pair<AlertId, TimeNs>> waiting_alerts;
   std::deque<ActionId> in_force;
   ActionId last_counted_action = 0;
@@ -314,7 +324,9 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(const Config& config, S
     store->put_number("epoch", static_cast<int64_t>(epoch));
     store->commit();
   }
-  auto parts = std::make_unique<Parts>(config, segment, std::move(options), std::move(store),
+  Config in_force = config;  // the file may be newer than what the data plane was started with
+  in_force.settings = segment.settings();
+  auto parts = std::make_unique<Parts>(in_force, segment, std::move(options), std::move(store),
                                        std::move(log), settings);
   parts->restore();
   return std::unique_ptr<ControlPlane>(new ControlPlane(std::move(parts)));
@@ -376,27 +388,81 @@ ControlTotals ControlPlane::totals() const {
 ControlReply ControlPlane::answer(const ControlRequest& request, TimeNs now) {
   Parts& p = *parts_;
   p.now = now;
+  if (request.method == "POST" && request.path == "/reload") {
+    reload();
+    return operate::answer(p.desk(), {"GET", "/reload", {}, {}}, now);
+  }
   // What is told is kept: nobody is shown what a crash would take back.
   if (request.path == "/devices" || request.path == "/why") p.save_devices(false);
   p.commit();
   return operate::answer(p.desk(), request, now);
 }
 
-void ControlPlane::reconfigure(const Config& config) {
+void ControlPlane::Parts::refuse_reload(const std::string& why) {
+  last_reload.error = why;
+  last_reload.busy = false;
+  tell(Telling::kError, "nothing has changed: " + why);
+}
+
+// accepted: what the data plane works by already, if it did not refuse.
+void ControlPlane::Parts::end_reload(Config accepted, const std::string& refusal) {
+  if (!refusal.empty()) return refuse_reload(refusal);
+  config = std::move(accepted);
+  config.settings = segment.settings();
+  RespondSettings respond = config.respond;
+  respond.mode = strongest_mode(config.settings);
+  chain.responder().use(respond);
+  chain.learner().use(config.scan, config.rarity);
+  if (const auto home = home_network(config.rules)) chain.intake().use(*home);
+  if (eve) eve->rotate_at(config.logs.rotate_bytes);
+  last_reload.busy = false;
+  const auto list = [](const std::vector<std::string>& lines) {
+    return lines.empty() ? "nothing" : fmt::format("{}", fmt::join(lines, "; "));
+  };
+  tell(Telling::kInfo, "configuration reloaded; changed: " + list(last_reload.taken));
+  if (!last_reload.restart.empty()) {
+    tell(Telling::kWarning, "waits for weir restart-dataplane: " + list(last_reload.restart));
+  }
+  if (!last_reload.start.empty()) {
+    tell(Telling::kWarning,
+         "waits until weir run is stopped and started: " + list(last_reload.start));
+  }
+}
+
+// A data plane that started anew may have taken what waited for it.
+void ControlPlane::Parts::follow_restart() {
+  const uint64_t epoch = segment.header().dataplane.epoch.load(std::memory_order_relaxed);
+  if (!last_read || epoch == last_reload_epoch || last_reload.busy) return;
+  last_reload_epoch = epoch;
+  config.settings = segment.settings();
+  last_reload.restart = changes_between(config, *last_read).restart;
+}
+
+void ControlPlane::reload() {
   Parts& p = *parts_;
   if (p.eve) p.eve->reopen();
   p.tell_log_trouble();
-  Config accepted = p.config;
-  accepted.rules = config.rules;
-  std::copy(std::begin(config.logs.eve), std::end(config.logs.eve), accepted.logs.eve);
-  if (config_text(accepted) != config_text(config)) {
-    p.tell(Telling::kWarning,
-           "other changes than those of rules, rule groups and logs.eve take "
-           "effect at the next start");
-  }
-  p.config = accepted;
-  p.rules.use(config.rules);
-  p.rules.reload();
+  auto config = read_config(p.config.file, ConfigUse::kOffline);
+  const uint64_t number = p.last_reload.number + 1;
+  p.last_reload = {.number = number, .busy = true};
+  if (!config) return p.refuse_reload(config.error().text());
+  Config now = p.config;
+  now.settings = p.segment.settings();
+  ConfigChanges changes = changes_between(now, *config);
+  p.last_read = std::move(*config);
+  p.last_reload_epoch = p.segment.header().dataplane.epoch.load(std::memory_order_relaxed);
+  p.last_reload.taken = std::move(changes.taken);
+  p.last_reload.restart = std::move(changes.restart);
+  p.last_reload.start = std::move(changes.start);
+  const auto done = [&p, number, accepted = changes.accepted](const std::string& refusal) {
+    // One that was overtaken is not what anybody asks about any more.
+    if (p.last_reload.number == number || refusal.empty()) p.end_reload(accepted, refusal);
+  };
+  p.rules.change({changes.accepted.rules, changes.accepted.settings, done});
+}
+
+const MetricsSettings& ControlPlane::metrics() const {
+  return parts_->config.metrics;
 }
 
 }  // namespace weir

@@ -87,9 +87,11 @@ class ControlPlane {
   // What `weir status` and the other verbs ask. Never fails otherwise than by the reply's status.
   ControlReply answer(const ControlRequest& request, TimeNs now);
 
-  // SIGHUP: a new configuration. Rules, rule groups and record types take effect; the rest at the
-  // next start. Logs are opened anew (somebody may have moved them away).
-  void reconfigure(const Config& config);
+  // SIGHUP, `weir reload`: reads the configuration and its rule files again. All of it takes effect
+  // that may while packets flow, at once, or nothing where a word of it is wrong; what came of it
+  // is told, and answered at /reload. Logs are opened anew (somebody may have moved them away).
+  void reload();
+  const MetricsSettings& metrics() const;  // as configured by now
 
  private:
   struct Parts;

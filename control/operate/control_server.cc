@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -116,13 +117,17 @@ class Listener {
     });
   }
   void stop() {
+    hang_up();
+    if (thread_.joinable()) thread_.join();
+  }
+  // Nobody reaches it any more; who is being answered still is.
+  void hang_up() {
     if (!thread_.joinable()) return;
     // stop() does nothing to a server whose thread has not come to listening yet.
     while (!server.is_running() && !ended_.load(std::memory_order_acquire)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     server.stop();
-    thread_.join();
   }
 
  private:
@@ -134,13 +139,17 @@ class Listener {
 
 struct ControlServer::Parts {
   Queue queue;
-  Listener local, metrics;
+  Listener local;
+  std::unique_ptr<Listener> metrics;  // null: off, or its port was taken
+  std::future<void> retiring;         // of the one before: its clients may wait for our answers
+  MetricsSettings metrics_at;
   std::string socket_path;
+  std::function<void(Telling, const std::string&)> tell;
 
   ~Parts() {
     queue.close();
     local.stop();
-    metrics.stop();
+    if (metrics != nullptr) metrics->stop();
     if (!socket_path.empty()) unlink(socket_path.c_str());
   }
 };
@@ -167,18 +176,33 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(const Config& config,
   parts->socket_path = path;
   parts->local.start();
 
-  if (!config.metrics.host.empty()) {
-    bound(parts->metrics.server);
-    parts->metrics.server.Get("/metrics", pass_on(parts->queue));
-    if (parts->metrics.server.bind_to_port(config.metrics.host, config.metrics.port)) {
-      parts->metrics.start();
-    } else if (options.tell) {
-      options.tell(Telling::kWarning,
-                   fmt::format("cannot listen on {}:{} for /metrics: {}", config.metrics.host,
-                               config.metrics.port, std::strerror(errno)));
-    }
+  parts->tell = options.tell;
+  parts->metrics_at.host.clear();
+  std::unique_ptr<ControlServer> self(new ControlServer(std::move(parts)));
+  self->follow(config.metrics);
+  return self;
+}
+
+void ControlServer::follow(const MetricsSettings& metrics) {
+  Parts& p = *parts_;
+  if (metrics == p.metrics_at) return;
+  p.metrics_at = metrics;
+  if (p.metrics != nullptr) {
+    p.metrics->hang_up();
+    p.retiring = std::async(std::launch::async, [old = std::move(p.metrics),
+                                                 before = std::move(p.retiring)] { old->stop(); });
   }
-  return std::unique_ptr<ControlServer>(new ControlServer(std::move(parts)));
+  if (metrics.host.empty()) return;
+  auto next = std::make_unique<Listener>();
+  bound(next->server);
+  next->server.Get("/metrics", pass_on(p.queue));
+  if (next->server.bind_to_port(metrics.host, metrics.port)) {
+    next->start();
+    p.metrics = std::move(next);
+  } else if (p.tell) {
+    p.tell(Telling::kWarning, fmt::format("cannot listen on {}:{} for /metrics: {}", metrics.host,
+                                          metrics.port, std::strerror(errno)));
+  }
 }
 
 int ControlServer::do_work(ControlPlane& plane, TimeNs now) {

@@ -21,6 +21,8 @@ class ControlServer {
                                                      const ControlOptions& options);
   ~ControlServer();
 
+  // Control thread: /metrics moves where it is configured by now. A port that is taken is told.
+  void follow(const MetricsSettings& metrics);
   // Control thread: answers what waits. Returns how many.
   int do_work(ControlPlane& plane, TimeNs now);
 

@@ -31,6 +31,7 @@ class LogFile {
   // Writes out what is older than kFlushEvery.
   void flush_due(TimeNs now);
   void flush();
+  void rotate_at(uint64_t bytes) { rotate_bytes_ = bytes; }  // 0: never
   // Somebody moved the file away (logrotate): go on in a new one of the same name.
   void reopen();
 

@@ -23,8 +23,11 @@ RuleBuild build_rules(const RuleFiles& rules, uint64_t generation) {
 
 namespace operate {
 
-RuleDesk::RuleDesk(RuleFiles files, RuleHandover handover, Tell tell)
-    : files_(std::move(files)), handover_(std::move(handover)), tell_(std::move(tell)) {}
+RuleDesk::RuleDesk(RuleFiles files, const Settings& settings, RuleHandover handover, Tell tell)
+    : files_(std::move(files)),
+      settings_(settings),
+      handover_(std::move(handover)),
+      tell_(std::move(tell)) {}
 
 bool RuleDesk::nothing_to_do() const noexcept {
   return files_.files.empty() && in_force_ == 0 && handover_.next_generation() == 1;
@@ -32,7 +35,7 @@ bool RuleDesk::nothing_to_do() const noexcept {
 
 Result<void> RuleDesk::load() {
   if (nothing_to_do()) return {};
-  auto offered = offer(build_rules(files_, handover_.next_generation()));
+  auto offered = offer(build_rules(files_, handover_.next_generation()), settings_);
   if (!offered) error_ = offered.error().text();
   if (auto answer = handover_.poll(); answer) {
     answered(*answer);
@@ -46,40 +49,65 @@ void RuleDesk::reload() {
     tell_(Telling::kInfo, "no rule files are configured");
     return;
   }
-  if (compiling_.valid()) {
-    again_ = true;
-    return;
+  again_ = true;
+  start_next();
+}
+
+void RuleDesk::change(Change change) {
+  if (next_ && next_->done) next_->done("another reload took its place");
+  next_ = std::move(change);
+  start_next();
+}
+
+void RuleDesk::start_next() {
+  if (compiling_.valid() || (!next_ && !again_)) return;
+  if (current_ && !handover_.waits_in_vain()) return;
+  if (current_) end_current("there is no data plane to take it, and another reload took its place");
+  current_ = next_ ? std::move(*next_) : Change{files_, settings_};
+  next_.reset();
+  again_ = false;
+  compiling_ = std::async(std::launch::async, [files = current_->files,
+                                               generation = handover_.next_generation()] {
+    return build_rules(files, generation);
+  });
+}
+
+// Empty: it is in force.
+void RuleDesk::end_current(const std::string& refusal) {
+  if (!current_) return;
+  Change ended = std::move(*current_);
+  current_.reset();
+  if (refusal.empty()) {
+    files_ = std::move(ended.files);
+    settings_ = ended.settings;
   }
-  compiling_ =
-      std::async(std::launch::async, [files = files_, generation = handover_.next_generation()] {
-        return build_rules(files, generation);
-      });
+  if (ended.done) ended.done(refusal);
 }
 
 int RuleDesk::do_work() {
   int done = 0;
   if (compiling_.valid() &&
       compiling_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
-    auto offered = offer(compiling_.get());
+    auto offered = offer(compiling_.get(), current_->settings);
     if (!offered) refused(offered.error().text());
-    if (std::exchange(again_, false)) reload();
     ++done;
   }
-  if (!handover_.waiting()) return done;
   if (auto answer = handover_.poll(); answer) {
     answered(*answer);
     ++done;
   }
+  start_next();
   return done;
 }
 
-Result<void> RuleDesk::offer(RuleBuild build) {
+Result<void> RuleDesk::offer(RuleBuild build, const Settings& settings) {
   if (!build.compiled) return fail(build.compiled.error());
   const uint64_t generation = build.compiled->catalog.generation;
   // Known before the first hit of it can arrive.
   catalogs_.push_back(std::move(build.compiled->catalog));
   if (catalogs_.size() > kCatalogsKept) catalogs_.pop_front();
-  if (auto offered = handover_.offer(generation, build.compiled->image); !offered) {
+  if (auto offered = handover_.offer(generation, build.compiled->image, settings);
+      !offered) {
     catalogs_.pop_back();
     return offered;
   }
@@ -101,6 +129,7 @@ void RuleDesk::answered(const RuleAnswer& answer) {
   in_force_ = answer.generation;
   error_.clear();
   handover_.remove_old();
+  end_current("");
   by_sid_.clear();
   std::unordered_map<uint64_t, uint64_t> hits;
   const RuleCatalog* catalog = current();
@@ -118,6 +147,7 @@ void RuleDesk::answered(const RuleAnswer& answer) {
 void RuleDesk::refused(const std::string& why) {
   error_ = why;
   tell_(Telling::kError, why + (in_force_ != 0 ? "; the rules before stay in force" : ""));
+  end_current(why);
 }
 
 const RuleCatalog* RuleDesk::current() const noexcept {

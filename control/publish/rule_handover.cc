@@ -91,7 +91,8 @@ uint64_t RuleHandover::next_generation() const noexcept {
                        slot.loaded_generation.load(std::memory_order_relaxed)});
 }
 
-Result<void> RuleHandover::offer(uint64_t generation, std::span<const uint8_t> image) {
+Result<void> RuleHandover::offer(uint64_t generation, std::span<const uint8_t> image,
+                                 const Settings& settings) {
   RuleSlot& slot = segment_.header().rules;
   if (loader_) {
     slot.requested_generation.store(generation, std::memory_order_relaxed);
@@ -99,7 +100,8 @@ Result<void> RuleHandover::offer(uint64_t generation, std::span<const uint8_t> i
     return {};
   }
   if (auto written = write_file(runtime_dir_, path_of(generation), image); !written) return written;
-  // release pairs with the data plane's acquire: the file is whole.
+  segment_.header().wanted = settings;
+  // release pairs with the data plane's acquire: the file and the settings are whole.
   slot.requested_generation.store(generation, std::memory_order_release);
   offered_ = generation;
   return {};
@@ -115,8 +117,21 @@ std::optional<RuleAnswer> RuleHandover::poll() {
   const char* end = std::find(slot.answer, slot.answer + sizeof slot.answer, '\0');
   answer.refusal.assign(slot.answer, end);
   offered_ = 0;
+  if (!answer.refusal.empty()) withdraw();
   remove_old();
   return answer;
+}
+
+bool RuleHandover::waits_in_vain() const noexcept {
+  const Presence& there = segment_.header().dataplane;
+  return waiting() && there.state.load(std::memory_order_acquire) != ProgramState::kRunning;
+}
+
+void RuleHandover::withdraw() noexcept {
+  RuleSlot& slot = segment_.header().rules;
+  const uint64_t loaded = slot.loaded_generation.load(std::memory_order_acquire);
+  segment_.header().wanted = segment_.header().settings;
+  if (loaded != 0) slot.requested_generation.store(loaded, std::memory_order_release);
 }
 
 void RuleHandover::remove_old() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings a compiled rule image to the data plane and its answer back. Live: the file
+// Brings a compiled rule image, and the settings that go with it, to the data plane and its answer
+// back. Live: the file
 // <runtime dir>/rules-<generation>.img, complete and on disk before the segment names it; replaced
 // files go once every worker uses a newer one. In one process (replay, tests): a function that
 // takes the bytes. Control thread; never parses the image.
@@ -32,16 +33,21 @@ class RuleHandover {
 
   // The number the next image must carry: above every one this segment has heard of.
   uint64_t next_generation() const noexcept;
-  // Offers an image of that generation. An error: it could not be written; nothing changed.
-  Result<void> offer(uint64_t generation, std::span<const uint8_t> image);
-  // The data plane's answer to the latest offer, once.
+  // Offers an image of that generation, and settings of which the live part takes effect with it
+  // (in one process: the image alone). An error: it could not be written; nothing changed.
+  Result<void> offer(uint64_t generation, std::span<const uint8_t> image, const Settings& settings);
+  // The data plane's answer to the latest offer, once. After a refusal a data plane that starts
+  // anew is offered what was in force before.
   std::optional<RuleAnswer> poll();
   bool waiting() const noexcept { return offered_ != 0; }
+  // It waits, and there is no data plane that could answer.
+  bool waits_in_vain() const noexcept;
   // Removes images that no worker uses and nobody asked for (also those of an earlier run).
   void remove_old();
 
  private:
   std::string path_of(uint64_t generation) const;
+  void withdraw() noexcept;
   Segment& segment_;
   std::string runtime_dir_;
   Loader loader_;

@@ -26,11 +26,15 @@ VerdictMatch match_of(uint8_t rung, ScanShape shape, const Score& s) {
   return m;
 }
 
-Ladder::Ladder(const RespondSettings& settings)
-    : duration_ns_(settings.duration_ns),
-      duration_max_ns_(std::max(settings.duration_max_ns, settings.duration_ns)),
-      devices_per_hour_max_(settings.devices_per_hour_max),
-      courses_(kCoursesMax) {}
+Ladder::Ladder(const RespondSettings& settings) : courses_(kCoursesMax) {
+  use(settings);
+}
+
+void Ladder::use(const RespondSettings& settings) noexcept {
+  duration_ns_ = settings.duration_ns;
+  duration_max_ns_ = std::max(settings.duration_max_ns, settings.duration_ns);
+  devices_per_hour_max_ = settings.devices_per_hour_max;
+}
 
 Ladder::Course& Ladder::course_of(const IpAddress& device) {
   auto* e = courses_.find(device);

@@ -27,6 +27,7 @@ class Ladder {
   TimeNs duration_ns(uint32_t repeats) const;
   // A new action until expires_ns. again: one was running already; that is no repeat.
   void acted(const IpAddress& device, uint32_t repeats, TimeNs now, TimeNs expires_ns);
+  void use(const RespondSettings& settings) noexcept;
   // Room for one more device in this hour, or it is one of them.
   bool room_for(const IpAddress& device, TimeNs now);
   // True once per device and hour: so that a refusal is told, not repeated.
@@ -41,8 +42,8 @@ class Ladder {
   };
   Course& course_of(const IpAddress& device);
 
-  TimeNs duration_ns_, duration_max_ns_;
-  uint32_t devices_per_hour_max_;
+  TimeNs duration_ns_ = 0, duration_max_ns_ = 0;
+  uint32_t devices_per_hour_max_ = 0;
   BoundedTable<IpAddress, Course, AddressHash> courses_;
   std::deque<std::pair<TimeNs, IpAddress>> this_hour_;  // when a device was first acted on
 };

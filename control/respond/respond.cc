@@ -54,6 +54,16 @@ Responder::Responder(const RespondSettings& settings, const Inventory& inventory
       book_(std::make_unique<ActionBook>(settings)),
       ladder_(std::make_unique<Ladder>(settings)) {}
 
+void Responder::use(const RespondSettings& configured) {
+  settings_.enabled = configured.enabled;
+  settings_.duration_ns = configured.duration_ns;
+  settings_.duration_max_ns = configured.duration_max_ns;
+  settings_.devices_per_hour_max = configured.devices_per_hour_max;
+  settings_.never_touch = configured.never_touch;
+  settings_.mode = configured.mode;
+  ladder_->use(settings_);
+}
+
 Responder::~Responder() = default;
 
 void Responder::consider(const Detected& found, TimeNs now) {

@@ -126,6 +126,9 @@ class Responder {
   Responder(const RespondSettings& settings, const Inventory& inventory, Learner& learner);
   ~Responder();
 
+  // What the operator's configuration says, and the mode; for decisions from now on. What stands
+  // stays.
+  void use(const RespondSettings& configured);
   // A model's alert, raised or grown. Sets alert.action if it led to one.
   void consider(const Detected& found, TimeNs now);
   // The operator. An error is one sentence for the person who asked. never_touch does not bind them

@@ -29,6 +29,9 @@ class Classifier {
   ~Classifier();
   static uint64_t bytes_for(const InspectSettings& settings) noexcept;
 
+  // How many packets of a flow it sees; from the next one on. settings.classify_flows_max must be
+  // the one it was made with.
+  void use(const InspectSettings& settings) noexcept { settings_ = settings; }
   // Every protocol's name by its id.
   void write_names(AppNames& names) const;
 

@@ -19,7 +19,7 @@ namespace weir {
 namespace {
 
 // The shared layout, pinned. A change here is a new kSegmentVersion.
-static_assert(sizeof(Settings) == 10160 && sizeof(SegmentHeader) == 12096);
+static_assert(sizeof(Settings) == 10160 && sizeof(SegmentHeader) == 22208);
 static_assert(sizeof(RuleSlot) == 320);
 static_assert(sizeof(AppNames) == 16384 && sizeof(WireStats) == 704 && sizeof(StatsPage) == 11712);
 static_assert(sizeof(WorkerShare) == 9'285'312);
@@ -55,7 +55,7 @@ void fill(void* memory, uint64_t bytes, const Settings& settings, TimeNs clock_o
   header->layout = layout_of_this_build();
   header->total_bytes = bytes;
   header->clock_offset_ns = static_cast<uint64_t>(clock_offset_ns);
-  header->settings = settings;
+  header->settings = header->wanted = settings;
   for (uint32_t i = 0; i < settings.workers; ++i) {
     auto* at = static_cast<uint8_t*>(memory) + kWorkersOffset + i * sizeof(WorkerShare);
     auto* share = reinterpret_cast<WorkerShare*>(at);  // zero pages: only what is not zero at start

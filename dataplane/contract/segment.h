@@ -20,7 +20,7 @@
 namespace weir {
 
 constexpr uint64_t kSegmentMagic = 0x315f524945570a57;
-constexpr uint32_t kSegmentVersion = 1;
+constexpr uint32_t kSegmentVersion = 2;
 constexpr uint64_t kEventRingBytes = 8u << 20;  // 8 MiB: 45,000 flow ends that control may lag
 
 enum class ProgramState : uint32_t { kAbsent = 0, kStarting = 1, kRunning = 2, kStopping = 3 };
@@ -35,14 +35,16 @@ struct alignas(64) Presence {
   std::atomic<int64_t> started_ns{0};  // packet clock
 };
 
-// How a rule image gets from control to the workers. control: rw request_*; data plane: rw
-// loaded_*. The image is the file <runtime dir>/rules-<generation>.img. Control raises
-// requested_generation (release) when the file is complete; the data plane (acquire) maps, checks
-// and publishes it, then sets answer and raises answered_generation (release).
+// How rules and settings get from control to the workers. control: rw request_* and wanted; data
+// plane: rw loaded_*. The image is the file <runtime dir>/rules-<generation>.img. Control raises
+// requested_generation (release) when the file and `wanted` are complete; the data plane (acquire)
+// maps, checks and publishes both as one, then sets answer and raises answered_generation
+// (release).
 struct alignas(64) RuleSlot {
   std::atomic<uint64_t> requested_generation{0};
   alignas(64) std::atomic<uint64_t> answered_generation{0};
-  std::atomic<uint64_t> loaded_generation{0};  // in use by every worker; 0: none
+  std::atomic<uint64_t> loaded_generation{0};  // in use by every worker; 0: none. release: after
+                                               // SegmentHeader::settings
   char answer[200] = {};                       // why the answered one was refused; empty: loaded
 };
 
@@ -67,7 +69,8 @@ struct SegmentHeader {
   uint32_t layout = 0;  // fold of the sizes of every shared struct
   uint64_t total_bytes = 0;
   uint64_t clock_offset_ns = 0;  // PacketClock
-  Settings settings;             // written before anyone attaches
+  Settings settings;  // in force. Written before anyone attaches; data plane: rw, the live part
+  Settings wanted;    // goes with RuleSlot::requested_generation. control: rw
   Presence supervisor, dataplane, control;
   RuleSlot rules;
   Guard guard;

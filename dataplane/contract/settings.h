@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the data plane is told at start: the operator's weir.yaml, already read and checked, as
-// plain data. Written once into the segment before weir-dataplane starts; read-only from then on.
-// The defaults here are the product's defaults (weir.yaml overrides them).
+// What the data plane is told: the operator's weir.yaml, already read and checked, as plain data.
+// Written into the segment before weir-dataplane starts; what a reload may change is replaced there
+// by the data plane. The defaults here are the product's defaults (weir.yaml overrides them).
 #pragma once
 
 #include <cstdint>
@@ -124,5 +124,9 @@ struct Settings {
   uint32_t reserved2 = 0;
   WireSettings wire[kWiresMax];
 };
+
+// `now` with all of `next` that may change while packets flow. What sizes a table, names a port or
+// places a thread stays as it is now.
+Settings with_live_part(const Settings& now, const Settings& next) noexcept;
 
 }  // namespace weir

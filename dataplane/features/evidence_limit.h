@@ -20,6 +20,7 @@ class EvidenceLimit {
         places_(std::make_unique<Place[]>(kPlaces)),
         kept_(std::make_unique<Kept[]>(kPlaces)) {}
 
+  void use(uint32_t per_second) noexcept { per_second_ = per_second; }
   // true: tell e now. false: it was counted. tell(const Evidence&): of counts that are due.
   template <class Tell>
   bool admit(const Evidence& e, Tell&& tell) {

@@ -31,6 +31,11 @@ EventWriter::EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker,
   drops_.per_second = anomalies_.per_second = settings.reports_per_second;
 }
 
+void EventWriter::use(const Settings& settings) noexcept {
+  drops_.per_second = anomalies_.per_second = settings.reports_per_second;
+  evidence_limit_.use(settings.evidence_per_second);
+}
+
 namespace {
 
 // In place: one on the stack would be read back wider than it was written, and wait for that.

@@ -20,6 +20,7 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
  public:
   EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker, const Settings& settings);
 
+  void use(const Settings& settings) noexcept;  // from the next second on
   // Names the flow as a whole. wire: index of the wire it is on.
   void flow_start(const Flow& f, const FlowCold& c, uint8_t wire);
   void flow_update(const FlowView& v, UpdateCause cause, TimeNs now);

@@ -17,7 +17,7 @@ constexpr uint8_t kFragmentHeader = 44, kAuthentication = 51;
 
 // The bytes are not touched before they are used: pages of datagrams that never are cost nothing.
 Defragmenter::Defragmenter(const FragmentSettings& settings, uint64_t seed)
-    : settings_(settings),
+    : timeout_ns_(settings.timeout_ns),
       seed_(seed | 1),
       of_source_max_(std::max(4u, settings.datagrams_max / 8)),
       datagrams_(std::make_unique<Datagram[]>(settings.datagrams_max)),
@@ -198,7 +198,7 @@ FragmentFate Defragmenter::add(const PacketView& p, uint8_t wire, Headers& h,
   Place at;
   if (!read(p, h, wire, at)) return FragmentFate::kConflict;
   uint32_t index = find(at.key);
-  if (index != kNone && p.time_ns - datagrams_[index].since_ns > settings_.timeout_ns) {
+  if (index != kNone && p.time_ns - datagrams_[index].since_ns > timeout_ns_) {
     forget(index);
     datagrams_[index].chain = free_;
     free_ = index;
@@ -226,7 +226,7 @@ void Defragmenter::release() noexcept {
 void Defragmenter::expire(TimeNs now, uint32_t most) noexcept {
   for (uint32_t n = 0; n < most && oldest_ != kNone; ++n) {
     const uint32_t index = oldest_;
-    if (now - datagrams_[index].since_ns <= settings_.timeout_ns) return;
+    if (now - datagrams_[index].since_ns <= timeout_ns_) return;
     forget(index);
     datagrams_[index].chain = free_;
     free_ = index;

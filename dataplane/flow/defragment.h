@@ -26,6 +26,7 @@ enum class FragmentFate : uint8_t {
 class Defragmenter {
  public:
   Defragmenter(const FragmentSettings& settings, uint64_t seed);
+  void use_timeout(TimeNs timeout_ns) noexcept { timeout_ns_ = timeout_ns; }
   static uint64_t bytes_for(const FragmentSettings& settings) noexcept;
 
   // h: of a fragment (kFragment) that is whole in p. On kComplete h and `whole` become those of the
@@ -81,7 +82,7 @@ class Defragmenter {
     return bytes_.get() + uint64_t{index} * (kPrefix + kDataMax + 1) + kPrefix;
   }
 
-  const FragmentSettings settings_;
+  TimeNs timeout_ns_;
   const uint64_t seed_;
   const uint32_t of_source_max_;
   std::unique_ptr<Datagram[]> datagrams_;

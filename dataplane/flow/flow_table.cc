@@ -22,13 +22,16 @@ uint64_t waiting_for(uint64_t flows_max) noexcept {
   return std::bit_ceil(std::max<uint64_t>(flows_max, 16)) / 2;
 }
 
+TimeNs shortest_timeout_of(const FlowSettings& s) noexcept {
+  return std::min({s.tcp_new_ns, s.tcp_established_ns, s.tcp_closed_ns, s.udp_new_ns,
+                   s.udp_established_ns, s.other_ns});
+}
+
 }  // namespace
 
 FlowTable::FlowTable(const FlowSettings& settings, FlowId id_base, uint64_t seed)
     : settings_(settings),
-      shortest_timeout_ns_(
-          std::min({settings.tcp_new_ns, settings.tcp_established_ns, settings.tcp_closed_ns,
-                    settings.udp_new_ns, settings.udp_established_ns, settings.other_ns})),
+      shortest_timeout_ns_(shortest_timeout_of(settings)),
       seed_(seed),
       capacity_(static_cast<uint32_t>(std::clamp<uint64_t>(settings.flows_max, 16, 1u << 28))),
       bucket_mask_(buckets_for(capacity_) - 1),
@@ -109,6 +112,11 @@ void FlowTable::erase(uint32_t index) noexcept {
   }
   ASSERT(!"a flow that is in no bucket");
   ++impossible_;
+}
+
+void FlowTable::use(const FlowSettings& timeouts) noexcept {
+  settings_ = timeouts;
+  shortest_timeout_ns_ = shortest_timeout_of(timeouts);
 }
 
 TimeNs FlowTable::timeout_of(const Flow& f) const noexcept {

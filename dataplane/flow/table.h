@@ -118,6 +118,7 @@ class FlowTable {
 
   FlowId next_id() noexcept { return ++last_id_; }
   const FlowSettings& settings() const noexcept { return settings_; }
+  void use(const FlowSettings& timeouts) noexcept;  // its flows_max is not looked at
 
  private:
   static constexpr uint32_t kEvictLook = 64;

@@ -11,32 +11,45 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "dataplane/base/hash.h"
+#include "dataplane/base/result.h"
 #include "dataplane/contract/segment.h"
 #include "dataplane/flow/flow.h"
 
 namespace weir {
 
+// By nDPI's number of the application: payload bytes per direction that rules see; 0: all.
+using AppDepths = std::array<uint64_t, kAppNamesMax>;
+
+// names: of the applications, as nDPI knows them. Fails with the configured name that is not one.
+inline Result<AppDepths> read_depths(const InspectSettings& settings, const AppNames& names) {
+  AppDepths depths;
+  depths.fill(settings.match_bytes);
+  for (const AppDepth& wanted : settings.app_depth) {
+    if (wanted.app[0] == '\0') continue;
+    const auto found =
+        std::find_if(std::begin(names.name), std::end(names.name),
+                     [&](const auto& name) { return strcasecmp(name, wanted.app) == 0; });
+    if (found == std::end(names.name)) {
+      return fail(std::string("inspect.depths names '") + wanted.app +
+                  "', which is no application that nDPI knows");
+    }
+    depths[static_cast<size_t>(found - std::begin(names.name))] = wanted.bytes;
+  }
+  return depths;
+}
+
 class InspectionDepth {
  public:
-  InspectionDepth(const InspectSettings& settings, uint64_t secret) noexcept
-      : window_(settings.sample_bytes), every_(settings.sample_every_bytes), secret_(secret) {
-    depth_.fill(settings.match_bytes);
-  }
+  explicit InspectionDepth(uint64_t secret) noexcept : secret_(secret) {}
 
-  // names: of the applications, as nDPI knows them. Null, or a configured name that is not among
-  // them.
-  const char* read_names(const InspectSettings& settings, const AppNames& names) noexcept {
-    for (const AppDepth& wanted : settings.app_depth) {
-      if (wanted.app[0] == '\0') continue;
-      const auto found =
-          std::find_if(std::begin(names.name), std::end(names.name),
-                       [&](const auto& name) { return strcasecmp(name, wanted.app) == 0; });
-      if (found == std::end(names.name)) return wanted.app;
-      depth_[static_cast<size_t>(found - std::begin(names.name))] = wanted.bytes;
-    }
-    return nullptr;
+  // From the next packet on. What is past its depth already stays so.
+  void use(const InspectSettings& settings, const AppDepths& depths) noexcept {
+    depth_ = depths;
+    window_ = settings.sample_bytes;
+    every_ = settings.sample_every_bytes;
   }
 
   // Whether rules look at this packet.
@@ -72,8 +85,9 @@ class InspectionDepth {
     return at % every_ - place < window_;
   }
 
-  std::array<uint64_t, kAppNamesMax> depth_{};  // bytes per direction; 0: all
-  uint64_t window_, every_, secret_;
+  AppDepths depth_{};
+  uint64_t window_ = 0, every_ = 0;
+  const uint64_t secret_;
 };
 
 }  // namespace weir

@@ -125,8 +125,9 @@ void Worker::publish_stats() {
   s.verdicts_installed.set(verdicts_.installed());
   s.verdicts_expired.set(verdicts_.expired());
   s.verdicts_refused.set(verdicts_.refused());
-  const LoadedRules* rules = rules_.acquire();
-  s.rule_image_generation.set(rules == nullptr ? 0 : rules->generation());
+  const InForce* now = in_force_.acquire();
+  s.rule_image_generation.set(now == nullptr || now->rules == nullptr ? 0
+                                                                      : now->rules->generation());
   for (const WorkerWire& w : wires_) {
     for (const Side side : {Side::kA, Side::kB}) {
       PortStats& port = s.wire[w.index].side[index(side)];

@@ -16,6 +16,7 @@
 #include "dataplane/io/io.h"
 #include "dataplane/parse/parse.h"
 #include "dataplane/pipeline/depth.h"
+#include "dataplane/pipeline/in_force.h"
 #include "dataplane/pipeline/published.h"
 
 namespace weir {
@@ -29,11 +30,11 @@ class StreamStage;
 
 class Worker {
  public:
-  // rules, meters: of all workers of the process, outlive them. seed: of the flow table's hash
+  // in_force, meters: of all workers of the process, outlive them. seed: of the flow table's hash
   // (live: random; replay: fixed).
   static Result<std::unique_ptr<Worker>> create(uint8_t index, Segment& segment,
                                                 std::vector<WorkerWire> wires,
-                                                const Published<LoadedRules>& rules, Meters& meters,
+                                                const Published<InForce>& in_force, Meters& meters,
                                                 uint64_t seed);
   ~Worker();
   // Before the first poll(): what it polls, where create() was given nothing. So that a port is
@@ -68,7 +69,9 @@ class Worker {
   struct Burst;
   struct Pacing;
   Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
-         const Published<LoadedRules>& rules, Meters& meters, uint64_t seed);
+         const Published<InForce>& in_force, Meters& meters, uint64_t seed);
+  const LoadedRules* follow() noexcept;
+  void use(const Settings& settings, const AppDepths& depths) noexcept;
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
   void look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows);
@@ -111,9 +114,10 @@ class Worker {
   const uint8_t index_;
   WorkerShare& share_;
   const SegmentHeader& header_;
-  const Settings settings_;
+  Settings settings_;
   std::vector<WorkerWire> wires_;
-  const Published<LoadedRules>& rules_;
+  const Published<InForce>& in_force_;
+  uint64_t generation_ = 0;  // of what is in force here
   FlowTable flows_;
   TrackStats track_stats_;
   Verdicts verdicts_;
@@ -122,6 +126,7 @@ class Worker {
   InspectionDepth depth_;
   ProtocolParsers parsers_;
   Defragmenter fragments_;
+  const uint64_t cycles_per_us_;
   CycleBudget budget_;
   FailCause plight_ = FailCause::kCount;  // what keeps every packet from being inspected
   std::unique_ptr<Burst> burst_;

@@ -20,20 +20,21 @@ FlowId first_flow_id(uint8_t worker, const Segment& segment) noexcept {
 }  // namespace
 
 Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
-               const Published<LoadedRules>& rules, Meters& meters, uint64_t seed)
+               const Published<InForce>& in_force, Meters& meters, uint64_t seed)
     : index_(index),
       share_(segment.worker(index)),
       header_(segment.header()),
       settings_(segment.settings()),
       wires_(std::move(wires)),
-      rules_(rules),
+      in_force_(in_force),
       flows_(settings_.flow, first_flow_id(index, segment), seed),
       verdicts_(settings_.verdicts_max, meters),
       events_(segment.event_ring(index), share_.stats, index, settings_),
-      depth_(settings_.inspect, seed),
+      depth_(seed),
       parsers_(settings_.parse, events_),
       fragments_(settings_.fragments, seed),
-      budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
+      cycles_per_us_(measure_cycles_per_us()),
+      budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, cycles_per_us_),
       burst_(std::make_unique<Burst>()),
       pacing_(std::make_unique<Pacing>()),
       streams_(std::make_unique<StreamStage>(settings_)) {
@@ -46,18 +47,18 @@ Worker::~Worker() = default;
 
 Result<std::unique_ptr<Worker>> Worker::create(uint8_t index, Segment& segment,
                                                std::vector<WorkerWire> wires,
-                                               const Published<LoadedRules>& rules, Meters& meters,
+                                               const Published<InForce>& in_force, Meters& meters,
                                                uint64_t seed) {
-  std::unique_ptr<Worker> worker(new Worker(index, segment, std::move(wires), rules, meters, seed));
+  std::unique_ptr<Worker> worker(
+      new Worker(index, segment, std::move(wires), in_force, meters, seed));
   auto classifier = Classifier::create(worker->settings_.inspect);
   if (!classifier) return tl::make_unexpected(classifier.error());
   worker->classifier_ = std::move(*classifier);
   const auto names = std::make_unique<AppNames>();
   worker->classifier_->write_names(*names);
-  if (const char* unknown = worker->depth_.read_names(worker->settings_.inspect, *names)) {
-    return fail(std::string("inspect.depths names '") + unknown +
-                "', which is no application that nDPI knows");
-  }
+  const auto depths = read_depths(worker->settings_.inspect, *names);
+  if (!depths) return tl::make_unexpected(depths.error());
+  worker->depth_.use(worker->settings_.inspect, *depths);
   return worker;
 }
 
@@ -71,10 +72,32 @@ Worker::Memory Worker::memory_for(const Settings& s) noexcept {
           .parsers = ProtocolParsers::bytes_for(s.parse)};
 }
 
+// One rule image for the whole round, and the settings that came with it: the main thread frees the
+// old ones when all have moved on. Null: no rules.
+const LoadedRules* Worker::follow() noexcept {
+  const InForce* now = in_force_.acquire();
+  if (now == nullptr) return nullptr;
+  if (now->generation != generation_) {
+    generation_ = now->generation;
+    if (now->live != nullptr) use(now->live->settings, now->live->depths);
+  }
+  const LoadedRules* rules = now->rules.get();
+  return rules == nullptr || rules->count() == 0 ? nullptr : rules;
+}
+
+// Copies, a few kilobytes in all, between two rounds.
+void Worker::use(const Settings& settings, const AppDepths& depths) noexcept {
+  settings_ = with_live_part(settings_, settings);
+  flows_.use(settings_.flow);
+  events_.use(settings_);
+  depth_.use(settings_.inspect, depths);
+  classifier_->use(settings_.inspect);
+  fragments_.use_timeout(settings_.fragments.timeout_ns);
+  if (is_live(header_)) budget_ = CycleBudget(settings_.inspect.burst_budget_ns, cycles_per_us_);
+}
+
 uint32_t Worker::poll(TimeNs now) {
-  // One rule image for the whole round: the main thread frees the old one when all have moved on.
-  const LoadedRules* rules = rules_.acquire();
-  if (rules != nullptr && rules->count() == 0) rules = nullptr;
+  const LoadedRules* rules = follow();
   uint32_t received = 0;
   for (const WorkerWire& wire : wires_) {
     received += poll_side(wire, Side::kA, now, rules);

@@ -55,7 +55,7 @@ class WorkerTest : public ::testing::Test {
     settings.inspect.classify_flows_max = 256;
     settings.verdicts_max = 64;
   }
-  ~WorkerTest() override { delete rules.replace(nullptr); }
+  ~WorkerTest() override { delete in_force.replace(nullptr); }
   void start(Mode mode, const std::string& text = "") {
     settings.wire[0].mode = mode;
     segment.emplace(Segment::in_memory(settings, 0));
@@ -67,9 +67,12 @@ class WorkerTest : public ::testing::Test {
       auto loaded = LoadedRules::load(compiled->image, 1);
       ASSERT_TRUE(loaded) << loaded.error().text();
       worker.reset();  // it reads the rules that go
-      delete rules.replace(loaded->release());
+      auto next = std::make_unique<InForce>();
+      next->generation = ++generation;
+      next->rules = std::move(*loaded);
+      delete in_force.replace(next.release());
     }
-    auto made = Worker::create(0, *segment, {{0, &wire}}, rules, meters, 1);
+    auto made = Worker::create(0, *segment, {{0, &wire}}, in_force, meters, 1);
     ASSERT_TRUE(made);
     worker = std::move(*made);
   }
@@ -115,7 +118,8 @@ class WorkerTest : public ::testing::Test {
   Settings settings;
   std::optional<Segment> segment;
   MemoryWire wire;
-  Published<LoadedRules> rules;
+  Published<InForce> in_force;
+  uint64_t generation = 0;
   Meters meters{1};
   std::unique_ptr<Worker> worker;
   std::vector<Frame> probes, resets;

@@ -67,6 +67,59 @@ TEST_F(WorkerTest, SimulateCountsAndTapDoesNot) {
   EXPECT_EQ(wire.sent[0], 1u);
 }
 
+// What a reload may change takes effect between two rounds, all at once; what sizes tables does
+// not.
+TEST_F(WorkerTest, SettingsChangeUnderWay) {
+  start(Mode::kEnforce, kDropEvil);
+  const auto put_in_force = [&](auto change) {
+    auto live = std::make_unique<InForce::Live>();
+    live->settings = settings;
+    change(live->settings);
+    live->depths.fill(live->settings.inspect.match_bytes);
+    RuleSet set;
+    parse_rules(kDropEvil, "test.rules", set);
+    auto compiled = compile_rules(set, {});
+    auto next = std::make_unique<InForce>();
+    next->generation = ++generation;
+    next->rules = std::move(*LoadedRules::load(compiled->image, 1));
+    next->live = std::move(live);
+    const InForce* old = in_force.replace(next.release());
+    worker->poll(now);
+    delete old;
+  };
+  const auto evil_from = [](uint16_t port) {
+    return Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(port, 80, kTcpAck, "evil", 2);
+  };
+  const Frame one = evil_from(1), two = evil_from(2), three = evil_from(3), four = evil_from(4);
+  send(one);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+  put_in_force([](Settings& s) {
+    s.wire[0].mode = Mode::kSimulate;
+    s.wire[0].uninspected = 1;  // not under way
+    s.flow.flows_max = 16;
+    s.verdicts_max = 1;
+  });
+  send(two);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+  EXPECT_EQ(stats().would_drop_packets[static_cast<unsigned>(Reason::kRuleDrop)].get(), 1u);
+  put_in_force([](Settings&) {});
+  send(three);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 2u);
+  put_in_force([](Settings& s) { s.inspect.match_bytes = 1, s.inspect.sample_bytes = 0; });
+  const Frame long_one =
+      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(5, 80, kTcpAck, "harmless", 2);
+  const Frame after =
+      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(5, 80, kTcpAck, "evil", 10);
+  send(long_one);
+  send(after);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 2u) << "past its depth";
+  put_in_force([](Settings& s) { s.flow.tcp_new_ns = s.flow.tcp_established_ns = kNsPerSecond; });
+  send(four);
+  for (int i = 0; i < 3000; ++i) worker->poll(now += 2 * kNsPerMs);
+  worker->publish_stats();
+  EXPECT_EQ(segment->worker(0).stats.flows_active.get(), 0u) << "the new timeouts";
+}
+
 TEST_F(WorkerTest, ARejectAnswersBothEnds) {
   start(Mode::kEnforce, "reject tcp any any -> any 80 (content:\"evil\"; sid:2;)\n");
   send(kEvil);

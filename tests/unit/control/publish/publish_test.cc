@@ -310,7 +310,7 @@ struct HandoverTest : testing::Test {
 TEST_F(HandoverTest, AnImageIsWholeBeforeItIsNamedAndOldOnesGo) {
   RuleHandover handover(segment, dir.string());
   EXPECT_EQ(handover.next_generation(), 1u);
-  ASSERT_TRUE(handover.offer(1, image));
+  ASSERT_TRUE(handover.offer(1, image, {}));
   EXPECT_TRUE(exists(1));
   EXPECT_EQ(std::filesystem::file_size(dir / "rules-1.img"), image.size());
   EXPECT_EQ(segment.header().rules.requested_generation.load(), 1u);
@@ -322,14 +322,15 @@ TEST_F(HandoverTest, AnImageIsWholeBeforeItIsNamedAndOldOnesGo) {
   EXPECT_EQ(a->generation, 1u);
   EXPECT_EQ(a->refusal, "");
   EXPECT_FALSE(handover.poll()) << "once";
-  ASSERT_TRUE(handover.offer(2, image));
+  ASSERT_TRUE(handover.offer(2, image, {}));
   answer("its checksum is wrong");
   a = handover.poll();
   EXPECT_EQ(a->refusal, "its checksum is wrong");
+  EXPECT_EQ(segment.header().rules.requested_generation.load(), 1u) << "what a new one is to load";
   EXPECT_TRUE(exists(1)) << "still in use";
   EXPECT_EQ(handover.next_generation(), 3u);
   std::ofstream(dir / "rules-local.img") << "not ours";
-  ASSERT_TRUE(handover.offer(3, image));
+  ASSERT_TRUE(handover.offer(3, image, {}));
   answer("");
   ASSERT_TRUE(handover.poll());
   EXPECT_FALSE(exists(1));
@@ -342,7 +343,7 @@ TEST_F(HandoverTest, AnImageIsWholeBeforeItIsNamedAndOldOnesGo) {
 
 TEST_F(HandoverTest, WhatCannotBeWrittenChangesNothing) {
   RuleHandover handover(segment, (dir / "gone").string());
-  const auto offered = handover.offer(1, image);
+  const auto offered = handover.offer(1, image, {});
   ASSERT_FALSE(offered);
   EXPECT_NE(offered.error().text().find("gone"), std::string::npos);
   EXPECT_EQ(segment.header().rules.requested_generation.load(), 0u);
@@ -355,10 +356,10 @@ TEST_F(HandoverTest, InOneProcessAFunctionTakesTheBytes) {
     got.assign(bytes.begin(), bytes.end());
     return generation == 1 ? std::string() : std::string("no");
   });
-  ASSERT_TRUE(handover.offer(handover.next_generation(), image));
+  ASSERT_TRUE(handover.offer(handover.next_generation(), image, {}));
   EXPECT_EQ(got, image);
   EXPECT_EQ(handover.poll()->refusal, "");
-  ASSERT_TRUE(handover.offer(handover.next_generation(), image));
+  ASSERT_TRUE(handover.offer(handover.next_generation(), image, {}));
   EXPECT_EQ(handover.poll()->refusal, "no");
 }
 

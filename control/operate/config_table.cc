@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view kHugepages[] = {"auto", "off", "required"};
 constexpr std::string_view kIdle[] = {"auto", "sleep", "spin"};
 constexpr std::string_view kChecksums[] = {"ignore", "verify"};
+constexpr std::string_view kUrgent[] = {"clear", "keep"};
 constexpr std::string_view kOffOn[] = {"off", "on"};
 constexpr std::string_view kBadRules[] = {"refuse", "skip"};
 constexpr std::string_view kEveTypes[] = {"alert", "drop", "flow", "stats", "anomaly"};
@@ -401,6 +402,9 @@ void add_inspection(std::vector<Row>& rows) {
   rows.push_back(choice(
       "inspect.checksums", "verify, or ignore what a checksum says", kChecksums,
       [](Config & c) -> auto& { return c.settings.inspect.verify_checksums; }));
+  rows.push_back(choice(
+      "inspect.urgent", "clear TCP's URG where Weir enforces: all read in line; or keep it",
+      kUrgent, [](Config & c) -> auto& { return c.settings.inspect.keep_urgent; }));
   rows.push_back(whole(
       "inspect.classify_tcp_packets", "nDPI sees at most this many of a flow", 1, 1000,
       [](Config & c) -> auto& { return c.settings.inspect.classify_tcp_packets; }));

@@ -77,7 +77,8 @@ struct InspectSettings {
   uint64_t sample_every_bytes = 256 << 10;  // at a random place in each so many
   TimeNs burst_budget_ns = kNsPerMs;        // for nDPI and rules per burst; 0: without end
   uint8_t verify_checksums = 1;             // 0: -k none, a bad checksum is not looked at
-  uint8_t reserved2[7] = {};
+  uint8_t keep_urgent = 0;                  // 1: TCP's URG flag stays where the wire enforces
+  uint8_t reserved2[6] = {};
   AppDepth app_depth[kAppDepthsMax] = {{"TLS", 64 << 10}, {"QUIC", 16 << 10}, {"SSH", 64 << 10}};
 };
 

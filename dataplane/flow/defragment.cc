@@ -2,6 +2,7 @@
 #include "dataplane/flow/defragment.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "dataplane/base/bytes.h"
@@ -104,12 +105,14 @@ bool Defragmenter::agrees(uint32_t index, const PacketView& p, const Place& at) 
          p.data[at.field_offset] == had[int64_t{d.field_offset} - d.head_bytes];
 }
 
-// Keeps what is new of it. false: its headers are longer than there is room for.
+// Keeps what is new of it; of what was whole once, all of it. false: its headers are longer than
+// there is room for.
 bool Defragmenter::store(uint32_t index, const PacketView& p, const Headers& h,
                          const Place& at) noexcept {
   Datagram& d = datagrams_[index];
   uint8_t* data = data_of(index);
-  if (at.begin == 0 && d.head_bytes == 0) {
+  const bool over = d.state == State::kPassed;
+  if (at.begin == 0 && (d.head_bytes == 0 || over)) {
     if (at.data_offset > kPrefix) return false;
     std::memcpy(data - at.data_offset, p.data, at.data_offset);
     d.head_bytes = at.data_offset;
@@ -119,9 +122,9 @@ bool Defragmenter::store(uint32_t index, const PacketView& p, const Headers& h,
   for (uint32_t u = at.begin / kUnit; u * kUnit < at.end; ++u) {
     uint64_t& word = d.has[u / 64];
     const uint64_t bit = uint64_t{1} << u % 64;
-    if ((word & bit) != 0) continue;
+    if ((word & bit) != 0 && !over) continue;
+    d.units += (word & bit) == 0;
     word |= bit;
-    ++d.units;
     const uint32_t from = u * kUnit;
     std::memcpy(data + from, p.data + at.data_offset + (from - at.begin),
                 std::min(kUnit, at.end - from));
@@ -131,10 +134,25 @@ bool Defragmenter::store(uint32_t index, const PacketView& p, const Headers& h,
   return true;
 }
 
+bool Defragmenter::is_whole(const Datagram& d) const noexcept {
+  const uint32_t units = (d.total + kUnit - 1) / kUnit;
+  if (d.total == 0 || d.units < units || d.head_bytes == 0) return false;
+  if (d.units == units) return true;
+  uint32_t n = 0;  // an earlier one with its number was longer
+  for (uint32_t word = 0; word < units / 64; ++word) n += std::popcount(d.has[word]);
+  if (units % 64 != 0) n += std::popcount(d.has[units / 64] << (64 - units % 64));
+  return n == units;
+}
+
+// Where what was whole ends, when this is laid into it.
+void Defragmenter::lay_over(Datagram& d, const Place& at) noexcept {
+  if (!at.is_last && at.end > d.total) d.total = 0;
+}
+
 // The datagram in the place of its fragment, as a host would have put it together.
-void Defragmenter::finish(uint32_t index, const PacketView& p, Headers& h,
+void Defragmenter::finish(uint32_t index, const PacketView& p, size_t row, Headers& h,
                           PacketView& whole) noexcept {
-  const Datagram& d = datagrams_[index];
+  Datagram& d = datagrams_[index];
   uint8_t* frame = data_of(index) - d.head_bytes;
   uint8_t* ip = frame + d.l3_offset;
   const uint32_t l3_bytes = d.head_bytes - d.l3_offset + d.total;
@@ -156,8 +174,8 @@ void Defragmenter::finish(uint32_t index, const PacketView& p, Headers& h,
   whole.bytes = fits ? d.l3_offset + l3_bytes : std::min(l3_bytes, kDataMax);
   decode_ip(whole, fits ? d.l3_offset : 0, h);
   if (!fits) h.flags &= ~uint32_t{kHasMac};
-  forget(index);
-  done_[done_count_++] = index;
+  d.state = State::kJudged;
+  done_[done_count_++] = {index, static_cast<uint8_t>(row), p.time_ns};
 }
 
 uint32_t Defragmenter::find(const Key& key) const noexcept {
@@ -167,69 +185,106 @@ uint32_t Defragmenter::find(const Key& key) const noexcept {
 }
 
 uint32_t Defragmenter::start(const Key& key, TimeNs now) noexcept {
-  uint32_t& of_source = of_source_[hash(key.src, 0) % kSources];
-  if (free_ == kNone || of_source >= of_source_max_) return kNone;
-  ++of_source;
-  ++waiting_;
+  if (of_source_[hash(key.src, 0) % kSources] >= of_source_max_) return kNone;
+  const uint32_t oldest = passed_list_.oldest;
+  const bool may_go = oldest != kNone && datagrams_[oldest].state == State::kPassed;
+  if (free_ == kNone && may_go) forget(oldest);
+  if (free_ == kNone) return kNone;
   const uint32_t index = free_;
   free_ = datagrams_[index].chain;
   uint32_t& bucket = bucket_[hash(key.src, key.id) % kBuckets];
-  datagrams_[index] = {.key = key, .since_ns = now, .chain = bucket, .older = newest_};
+  datagrams_[index] = {.key = key, .chain = bucket};
   bucket = index;
-  (newest_ == kNone ? oldest_ : datagrams_[newest_].newer) = index;
-  newest_ = index;
+  link(index, false, now);
   return index;
 }
 
-// Out of every list; the slot itself is free only when it is given to free_.
-void Defragmenter::forget(uint32_t index) noexcept {
+// At the young end of its list.
+void Defragmenter::link(uint32_t index, bool is_passed, TimeNs now) noexcept {
   Datagram& d = datagrams_[index];
-  uint32_t* link = &bucket_[hash(d.key.src, d.key.id) % kBuckets];
-  while (*link != index) link = &datagrams_[*link].chain;
-  *link = d.chain;
-  (d.older == kNone ? oldest_ : datagrams_[d.older].newer) = d.newer;
-  (d.newer == kNone ? newest_ : datagrams_[d.newer].older) = d.older;
+  d.is_passed = is_passed;
+  d.since_ns = now;
+  List& list = list_of(d);
+  d.older = list.newest;
+  d.newer = kNone;
+  (list.newest == kNone ? list.oldest : datagrams_[list.newest].newer) = index;
+  list.newest = index;
+  if (is_passed) return;
+  ++of_source_[hash(d.key.src, 0) % kSources];
+  ++waiting_;
+}
+
+void Defragmenter::unlink(uint32_t index) noexcept {
+  const Datagram& d = datagrams_[index];
+  List& list = list_of(d);
+  (d.older == kNone ? list.oldest : datagrams_[d.older].newer) = d.newer;
+  (d.newer == kNone ? list.newest : datagrams_[d.newer].older) = d.older;
+  if (d.is_passed) return;
   --of_source_[hash(d.key.src, 0) % kSources];
   --waiting_;
 }
 
-FragmentFate Defragmenter::add(const PacketView& p, uint8_t wire, Headers& h,
+void Defragmenter::forget(uint32_t index) noexcept {
+  Datagram& d = datagrams_[index];
+  uint32_t* at = &bucket_[hash(d.key.src, d.key.id) % kBuckets];
+  while (*at != index) at = &datagrams_[*at].chain;
+  *at = d.chain;
+  unlink(index);
+  d.chain = free_;
+  free_ = index;
+}
+
+FragmentFate Defragmenter::add(const PacketView& p, uint8_t wire, size_t row, Headers& h,
                                PacketView& whole) noexcept {
   Place at;
   if (!read(p, h, wire, at)) return FragmentFate::kConflict;
   uint32_t index = find(at.key);
-  if (index != kNone && p.time_ns - datagrams_[index].since_ns > timeout_ns_) {
+  const bool judged = index != kNone && datagrams_[index].state == State::kJudged;
+  if (index != kNone && !judged && p.time_ns - datagrams_[index].since_ns > timeout_ns_) {
     forget(index);
-    datagrams_[index].chain = free_;
-    free_ = index;
     index = kNone;
   }
-  if (index != kNone && !agrees(index, p, at)) return FragmentFate::kConflict;
   if (index == kNone) index = start(at.key, p.time_ns);
   if (index == kNone || done_count_ == kBurstMax) return FragmentFate::kNoRoom;
-  if (!store(index, p, h, at)) return FragmentFate::kNoRoom;
-  const Datagram& d = datagrams_[index];
-  const bool complete = d.total != 0 && d.units == (d.total + kUnit - 1) / kUnit;
-  if (!complete) return FragmentFate::kWaits;
-  finish(index, p, h, whole);
+  Datagram& d = datagrams_[index];
+  if (d.state == State::kRefused) return FragmentFate::kConflict;
+  const bool same = agrees(index, p, at);
+  if (d.state == State::kPassed) {
+    if (same && is_whole(d)) return FragmentFate::kWaits;  // once more what went on already
+    lay_over(d, at);
+  } else if (!same) {
+    return FragmentFate::kConflict;
+  }
+  if (!judged && !store(index, p, h, at)) return FragmentFate::kNoRoom;
+  if (d.state == State::kPassed) {
+    unlink(index);
+    link(index, true, p.time_ns);
+  }
+  if (!is_whole(d)) return FragmentFate::kWaits;
+  finish(index, p, row, h, whole);
   return FragmentFate::kComplete;
 }
 
-void Defragmenter::release() noexcept {
+void Defragmenter::release(Rows refused) noexcept {
   for (uint32_t i = 0; i < done_count_; ++i) {
-    datagrams_[done_[i]].chain = free_;
-    free_ = done_[i];
+    const Done& done = done_[i];
+    Datagram& d = datagrams_[done.index];
+    if (d.state == State::kRefused) continue;  // it came twice
+    const bool is_refused = (refused >> done.row & 1) != 0;
+    d.state = is_refused ? State::kRefused : State::kPassed;
+    unlink(done.index);
+    link(done.index, !is_refused, done.time_ns);
   }
   done_count_ = 0;
 }
 
+// Between bursts.
 void Defragmenter::expire(TimeNs now, uint32_t most) noexcept {
-  for (uint32_t n = 0; n < most && oldest_ != kNone; ++n) {
-    const uint32_t index = oldest_;
-    if (now - datagrams_[index].since_ns <= timeout_ns_) return;
-    forget(index);
-    datagrams_[index].chain = free_;
-    free_ = index;
+  for (List* list : {&waiting_list_, &passed_list_}) {
+    for (uint32_t n = 0; n < most && list->oldest != kNone; ++n) {
+      if (now - datagrams_[list->oldest].since_ns <= timeout_ns_) break;
+      forget(list->oldest);
+    }
   }
 }
 

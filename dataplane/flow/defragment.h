@@ -3,7 +3,12 @@
 // and the one that would complete its datagram is judged by the whole of it. Without that one no
 // receiver ever has the datagram, so nothing whole arrives that was not inspected. What overlaps
 // must say the same bytes (first wins, the contradiction is refused), so that every receiver,
-// whatever it prefers, puts together what was inspected (RFC 5722, RFC 8900 section 3.7). One per
+// whatever it prefers, puts together what was inspected (RFC 5722, RFC 8900 section 3.7).
+//
+// A receiver may still have parts of what was completed here: the rest was refused, or died on its
+// way. So a datagram is remembered until its time is over. Of one that was refused no more
+// fragments are taken; into one that passed what comes later is laid, for senders use their
+// identifications again (RFC 4963), and each fragment is judged by all that is there then. One per
 // worker, fixed memory.
 #pragma once
 
@@ -19,7 +24,8 @@ namespace weir {
 enum class FragmentFate : uint8_t {
   kWaits,     // kept; the rest is still to come
   kComplete,  // with this one the datagram is whole
-  kConflict,  // contradicts what came before it, or no receiver could place it
+  kConflict,  // contradicts what came before it, belongs to what was refused, or no receiver could
+              // place it
   kNoRoom,    // too many datagrams under way, all together or of this source
 };
 
@@ -29,15 +35,18 @@ class Defragmenter {
   void use_timeout(TimeNs timeout_ns) noexcept { timeout_ns_ = timeout_ns; }
   static uint64_t bytes_for(const FragmentSettings& settings) noexcept;
 
-  // h: of a fragment (kFragment) that is whole in p. On kComplete h and `whole` become those of the
-  // datagram: its bytes are good until release(), its handle, time and wire_bytes are p's.
-  FragmentFate add(const PacketView& p, uint8_t wire, Headers& h, PacketView& whole) noexcept;
+  // h: of a fragment (kFragment) that is whole in p, `row` of its burst. On kComplete h and `whole`
+  // become those of the datagram: its bytes are good until release(), its handle, time and
+  // wire_bytes are p's.
+  FragmentFate add(const PacketView& p, uint8_t wire, size_t row, Headers& h,
+                   PacketView& whole) noexcept;
 
-  // Forgets what was completed since the last call. After the burst has been sent.
-  void release() noexcept;
+  // What was completed since the last call has been judged: refused are the rows that do not go on.
+  void release(Rows refused) noexcept;
   // Forgets the oldest datagrams that have waited for too long, at most `most`.
   void expire(TimeNs now, uint32_t most) noexcept;
 
+  // Datagrams of which more is to come, or nothing is to.
   uint32_t waiting() const noexcept { return waiting_; }
 
  private:
@@ -52,8 +61,16 @@ class Defragmenter {
     uint8_t proto = 0, wire = 0, side = 0, version = 0;
     bool operator==(const Key&) const noexcept = default;
   };
+  enum class State : uint8_t {
+    kOpen,     // not whole yet: the first word stands
+    kJudged,   // whole, in this burst
+    kRefused,  // nothing of it is taken any more
+    kPassed,   // was whole once: the last word stands. Given up when there is no room
+  };
   struct Datagram {
     Key key;
+    State state = State::kOpen;
+    bool is_passed = false;  // in which list it is
     TimeNs since_ns = 0;
     uint32_t total = 0;         // bytes of data; 0: the last fragment has not come
     uint32_t highest = 0;       // end of the data that has come
@@ -61,7 +78,8 @@ class Defragmenter {
     uint32_t head_bytes = 0;    // headers before the data, of the first fragment; 0: not come
     uint16_t l3_offset = 0;     // in them
     uint16_t field_offset = 0;  // IPv6: fragment header in them
-    uint32_t chain = kNone, older = kNone, newer = kNone;
+    uint32_t chain = kNone;                  // of its bucket
+    uint32_t older = kNone, newer = kNone;   // in waiting_list_ or passed_list_
     std::array<uint64_t, 128> has{};  // bit per 8 bytes
   };
   struct Place {
@@ -73,7 +91,10 @@ class Defragmenter {
   bool read(const PacketView& p, const Headers& h, uint8_t wire, Place& at) const noexcept;
   bool agrees(uint32_t index, const PacketView& p, const Place& at) const noexcept;
   bool store(uint32_t index, const PacketView& p, const Headers& h, const Place& at) noexcept;
-  void finish(uint32_t index, const PacketView& p, Headers& h, PacketView& whole) noexcept;
+  bool is_whole(const Datagram& d) const noexcept;
+  void lay_over(Datagram& d, const Place& at) noexcept;
+  void finish(uint32_t index, const PacketView& p, size_t row, Headers& h,
+              PacketView& whole) noexcept;
   uint32_t find(const Key& key) const noexcept;
   uint32_t start(const Key& key, TimeNs now) noexcept;
   void forget(uint32_t index) noexcept;
@@ -89,8 +110,21 @@ class Defragmenter {
   std::unique_ptr<uint8_t[]> bytes_;
   uint32_t bucket_[kBuckets];
   uint32_t of_source_[kSources] = {};
-  uint32_t free_ = 0, oldest_ = kNone, newest_ = kNone, waiting_ = 0;
-  uint32_t done_[kBurstMax];
+  struct List {  // by age
+    uint32_t oldest = kNone, newest = kNone;
+  };
+  List& list_of(const Datagram& d) noexcept { return d.is_passed ? passed_list_ : waiting_list_; }
+  void link(uint32_t index, bool is_passed, TimeNs now) noexcept;
+  void unlink(uint32_t index) noexcept;
+
+  struct Done {
+    uint32_t index;
+    uint8_t row;
+    TimeNs time_ns;
+  };
+  List waiting_list_, passed_list_;
+  uint32_t free_ = 0, waiting_ = 0;
+  Done done_[kBurstMax];
   uint32_t done_count_ = 0;
 };
 

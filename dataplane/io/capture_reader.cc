@@ -84,10 +84,13 @@ Result<CaptureReader> CaptureReader::open(const std::string& path) {
     return wrong("is empty: a capture begins with a header");
   }
   const auto length = static_cast<size_t>(info.st_size);
-  void* memory = mmap(nullptr, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+  // Private: what a stage changes of a frame stays in this process.
+  void* memory =
+      mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
   const int code = errno;
   close(fd);
   if (memory == MAP_FAILED) return wrong(std::string("cannot be read: ") + std::strerror(code));
+  static_cast<void>(madvise(memory, length, MADV_POPULATE_READ));  // MAP_POPULATE would copy it all
   CaptureReader reader({static_cast<const uint8_t*>(memory), length}, path);
   reader.mapped_ = memory;
   reader.mapped_bytes_ = length;

@@ -2,9 +2,11 @@
 // What a worker does with what is inside packets: fragments and segments are put together, parsers
 // and rules read what that gives.
 #include <algorithm>
+#include <cstring>
 
 #include "dataplane/pipeline/burst.h"
 #include "dataplane/pipeline/stream_stage.h"
+#include "dataplane/pipeline/urgent.h"
 
 namespace weir {
 
@@ -20,7 +22,7 @@ void Worker::defragment(const WorkerWire& wire, size_t i) {
     // What was put together may carry a fragment again, in a tunnel; but not for ever.
     fate = depth == kTunnelDepthMax
                ? FragmentFate::kConflict
-               : fragments_.add(PacketView(b.view[i]), wire.index, b.headers[i], b.view[i]);
+               : fragments_.add(PacketView(b.view[i]), wire.index, i, b.headers[i], b.view[i]);
   }
   switch (fate) {
     case FragmentFate::kWaits:
@@ -108,10 +110,26 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   }
   StreamBytes stream;
   if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
+    if ((h.tcp_flags & kTcpUrg) != 0 && !read_in_line(i, wire)) return;
     stream = streams_->add(b.view[i], h, t, flows_.cold(t.index), b.plight[i]);
   }
   if (parses && !datagram) parse_stream(i, stream);
   if (matches) match_one(i, stream, *rules, counts);
+}
+
+// A receiver leaves the urgent byte out of what it reads, or not (RFC 6093 section 3.2); here it is
+// read in line. So where the wire enforces its sender's word for it goes, and all read the same.
+// false: it cannot go, and the packet with it.
+bool Worker::read_in_line(size_t i, const WorkerWire& wire) {
+  Burst& b = *burst_;
+  const bool enforces = settings_.wire[wire.index].mode == Mode::kEnforce;
+  if (!enforces || settings_.inspect.keep_urgent != 0) return true;
+  if (b.view[i].data != b.packet[i].data) {  // in fragments, whose first one has gone on
+    b.plight[i].refused = Reason::kFragmentConflict;
+    return false;
+  }
+  clear_urgent(b.packet[i], b.headers[i]);
+  return true;
 }
 
 // What nobody reads any more is not kept.
@@ -171,11 +189,15 @@ void Worker::match_one(size_t i, const StreamBytes& stream, const LoadedRules& r
   }
   const uint8_t* payload = payload_of(b.view[i], h).data();
   const uint8_t* bytes = stream.bytes.data();
-  const bool is_own = bytes >= payload && bytes < payload + h.payload_bytes;
+  bool is_own = bytes >= payload && bytes < payload + h.payload_bytes;
   std::span<const uint8_t> before;
-  if (is_own) {  // what is sent again stands in both
+  if (is_own) {  // what is sent again stands in both, or is a lie where its receiver has it already
     const auto again = static_cast<size_t>(bytes - payload);
-    before = stream.before.first(stream.before.size() - std::min(again, stream.before.size()));
+    const size_t both = std::min(again, stream.before.size());
+    before = stream.before.first(stream.before.size() - both);
+    const uint8_t* had = stream.before.data() + before.size();
+    is_own = both == 0 || std::memcmp(had, bytes - both, both) == 0;
+    if (!is_own) before = {};
   }
   Matcher& matcher = rules.matcher(index_);
   MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules, matcher,

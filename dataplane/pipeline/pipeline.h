@@ -77,6 +77,7 @@ class Worker {
   void look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows);
   void look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
                      MatchCounts& counts);
+  bool read_in_line(size_t i, const WorkerWire& wire);
   void release_unread(const Tracked& tracked, const LoadedRules* rules);
   void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
                  MatchCounts& counts);

@@ -147,7 +147,13 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
     looked |= b.look;
     at += done;
   }
-  fragments_.release();
+  if ((flags & kFragment) != 0) {
+    Rows refused = 0;
+    for (size_t i = 0; i < n; ++i) {
+      refused |= Rows{b.reason[i] != Reason::kNone && b.reason[i] != kUnderWay} << i;
+    }
+    fragments_.release(refused);
+  }
   account(wire, side, n, looked);
   packets_seen_ += n;
   return n;

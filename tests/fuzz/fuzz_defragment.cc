@@ -27,14 +27,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     decode_packet(p, LinkType::kEthernet, h);
     PacketView whole = p;
     for (unsigned depth = 0; depth < kTunnelDepthMax && h.has(kFragment); ++depth) {
-      if (d.add(PacketView(whole), 0, h, whole) != FragmentFate::kComplete) break;
+      const size_t row = in_burst % kBurstMax;
+      if (d.add(PacketView(whole), 0, row, h, whole) != FragmentFate::kComplete) break;
       CHECK(h.l3_offset + h.l3_bytes <= whole.bytes);
       CHECK(h.payload_offset + h.payload_bytes <= whole.bytes);
       checksum_anomaly(whole, h);
     }
-    if (++in_burst % kBurstMax == 0) d.release();
+    if (++in_burst % kBurstMax == 0) d.release(static_cast<Rows>(in_burst * 0x9e3779b9u));
   }
-  d.release();
+  d.release(0);
   d.expire(now + 1000 * kNsPerSecond, 1000);
   CHECK(d.waiting() == 0);
   return 0;

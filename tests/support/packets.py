@@ -7,7 +7,7 @@ import struct
 A, B = bytes.fromhex('020000000001'), bytes.fromhex('020000000002')
 IPV4, IPV6, ARP = 0x0800, 0x86dd, 0x0806
 ICMP, TCP, UDP, FRAGMENT, ICMP6, HOP_BY_HOP, DESTINATION = 1, 6, 17, 44, 58, 0, 60
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
 
 def checksum(data):
@@ -49,8 +49,12 @@ def _summed(src, dst, proto, segment, at, bad):
     return segment[:at] + struct.pack('>H', right ^ 0x5555 if bad else right) + segment[at + 2:]
 
 
-def tcp(src, dst, sport, dport, flags, seq=0, ack=0, payload=b'', window=64240, bad_checksum=False):
-    segment = struct.pack('>HHIIBBHHH', sport, dport, seq & 0xffffffff, ack & 0xffffffff, 5 << 4, flags, window, 0, 0)
+def tcp(src, dst, sport, dport, flags, seq=0, ack=0, payload=b'', window=64240, bad_checksum=False, options=b'',
+        urgent=0, words=0):
+    """options: a multiple of 4 bytes. words: the header's length as it says itself, where that is to be a lie."""
+    words = words or 5 + len(options) // 4
+    segment = struct.pack('>HHIIBBHHH', sport, dport, seq & 0xffffffff, ack & 0xffffffff, words << 4, flags, window, 0,
+                          urgent) + options
     return _summed(src, dst, TCP, segment + payload, 16, bad_checksum)
 
 

@@ -79,7 +79,7 @@ void try_all(bool v6) {
           ASSERT_TRUE(h.has(kFragment) || (p->begin == 0 && p->last));
           if (!h.has(kFragment)) break;  // a whole packet is none of ours
           PacketView whole;
-          const FragmentFate fate = d.add(view, 0, h, whole);
+          const FragmentFate fate = d.add(view, 0, 0, h, whole);
           if (fate == FragmentFate::kConflict) {
             ++refused;
             continue;
@@ -98,7 +98,7 @@ void try_all(bool v6) {
           ASSERT_EQ(seen, last);
           ASSERT_EQ(h.anomaly, Anomaly::kNone);
           ASSERT_EQ(checksum_anomaly(whole, h), Anomaly::kNone);
-          d.release();
+          d.release(0);
           ++completed;
           break;
         }
@@ -121,7 +121,7 @@ TEST(Defragment, EveryReceiverSeesWhatWasInspectedV6) {
 FragmentFate add(Defragmenter& d, const Frame& f, TimeNs now = 0) {
   Headers h = f.headers();
   PacketView whole;
-  return d.add(f.view(now), 0, h, whole);
+  return d.add(f.view(now), 0, 0, h, whole);
 }
 
 TEST(Defragment, WhatNoReceiverTakesIsRefused) {
@@ -132,6 +132,64 @@ TEST(Defragment, WhatNoReceiverTakesIsRefused) {
   EXPECT_EQ(add(d, odd), FragmentFate::kConflict);
   const Frame empty = Frame().ethernet().ipv4("1.1.1.1", "2.2.2.2", 17, 0x2001).seal();
   EXPECT_EQ(add(d, empty), FragmentFate::kConflict);
+  EXPECT_EQ(d.waiting(), 0u);
+}
+
+// Its receiver has the rest of it, and would be content with a copy of what was refused.
+TEST(Defragment, NothingMoreIsTakenOfWhatWasRefused) {
+  Defragmenter d({.datagrams_max = 64}, 1);
+  const Frame first = frame_of({0, 1, 'x', false}, false);
+  const Frame last = frame_of({1, 2, 'y', true}, false);
+  EXPECT_EQ(add(d, first), FragmentFate::kWaits);
+  EXPECT_EQ(add(d, last), FragmentFate::kComplete);
+  EXPECT_EQ(add(d, last), FragmentFate::kComplete) << "in the same burst it is judged likewise";
+  d.release(1);
+  for (const Frame* f : {&last, &first}) {
+    EXPECT_EQ(add(d, *f, kNsPerSecond), FragmentFate::kConflict);
+  }
+  EXPECT_EQ(add(d, last, 61 * kNsPerSecond), FragmentFate::kWaits) << "nobody has the rest now";
+}
+
+// The last one passed and may have died on its way: what comes in its place is judged with the
+// first; and who only uses a number again is not hindered.
+TEST(Defragment, WhatComesAfterAWholeOneIsJudgedWithWhatWasThere) {
+  Defragmenter d({.datagrams_max = 64}, 1);
+  const auto seen_after = [&](const Piece& piece, TimeNs now) {
+    const Frame f = frame_of(piece, false);
+    Headers h = f.headers();
+    PacketView whole;
+    const FragmentFate fate = d.add(f.view(now), 0, 0, h, whole);
+    EXPECT_NE(fate, FragmentFate::kConflict);
+    EXPECT_NE(fate, FragmentFate::kNoRoom);
+    std::string seen;
+    if (fate == FragmentFate::kComplete) {
+      seen.assign(whole.data + h.payload_offset, whole.data + h.payload_offset + h.payload_bytes);
+    }
+    d.release(0);
+    return seen;
+  };
+  const std::string a(8, 'a'), b(8, 'b'), c(8, 'c'), e(8, 'e'), g(8, 'g');
+  EXPECT_EQ(seen_after({0, 1, 'a', false}, 1), "");
+  EXPECT_EQ(seen_after({1, 2, 'b', true}, 2), a + b);
+  EXPECT_EQ(d.waiting(), 0u);
+  EXPECT_EQ(seen_after({1, 2, 'b', true}, 3), "") << "a copy";
+  EXPECT_EQ(seen_after({1, 2, 'e', true}, 4), a + e);
+  EXPECT_EQ(seen_after({0, 1, 'c', false}, 5), c + e);
+  EXPECT_EQ(seen_after({1, 2, 'g', false}, 6), c + g);
+  EXPECT_EQ(seen_after({2, 3, 'g', false}, 7), "") << "it is longer now";
+  EXPECT_EQ(seen_after({3, 4, 'g', true}, 7), c + g + g + g);
+  EXPECT_EQ(seen_after({1, 2, 'e', true}, 8), c + e) << "and shorter";
+  EXPECT_EQ(d.waiting(), 0u);
+}
+
+// What passed makes room for what is new.
+TEST(Defragment, WholeOnesTakeNobodysRoom) {
+  Defragmenter d({.datagrams_max = 16}, 1);
+  for (uint16_t id = 0; id < 200; ++id) {
+    EXPECT_EQ(add(d, frame_of({0, 1, 'x', false}, false, id)), FragmentFate::kWaits);
+    EXPECT_EQ(add(d, frame_of({1, 2, 'x', true}, false, id)), FragmentFate::kComplete);
+    d.release(0);
+  }
   EXPECT_EQ(d.waiting(), 0u);
 }
 
@@ -154,7 +212,7 @@ TEST(Defragment, ALargeDatagramIsReadToItsEnd) {
     const auto end = static_cast<uint16_t>(std::min(u + 178, 8188));
     const Frame f = frame_of({u, end, 'z', end == 8188}, false);
     h = f.headers();
-    fate = d.add(f.view(), 0, h, whole);
+    fate = d.add(f.view(), 0, 0, h, whole);
   }
   ASSERT_EQ(fate, FragmentFate::kComplete);
   EXPECT_EQ(h.payload_bytes, 8188 * 8);

@@ -82,6 +82,52 @@ TEST_F(WorkerTest, TheSegmentThatEndsASplitContentIsDropped) {
   EXPECT_EQ(wire.sent[0], 1u);
 }
 
+// Where the receiver has acknowledged, it takes nothing of a copy: whatever that says there, what
+// follows is joined to what was said first.
+TEST_F(WorkerTest, ACopyThatLiesAboutWhatIsAcknowledgedHidesNothing) {
+  start(Mode::kEnforce, kDropEvil);
+  send(kSyn);
+  send(kSynAck, Side::kB);
+  const Frame one = piece("GET /e", 1), lie = piece("xxxxxxvil", 1);
+  send(one);
+  const Frame ack =
+      Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, 1000, kTcpAck, "", 1, 7);
+  send(ack, Side::kB);
+  send(lie);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+}
+
+// Some receivers leave the urgent byte out, some do not: where we enforce there is none.
+TEST_F(WorkerTest, UrgentDataIsReadInLineByAll) {
+  start(Mode::kEnforce, kDropEvil);
+  const Frame sealed =
+      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck | kTcpUrg, "abc", 1);
+  bool is_clear = false;
+  wire.watch = [&](const PacketView& p) {
+    Headers h;
+    decode_packet(p, LinkType::kEthernet, h);
+    is_clear = (h.tcp_flags & kTcpUrg) == 0 && load_be16(p.data + h.l4_offset + 18) == 0;
+    EXPECT_EQ(checksum_anomaly(p, h), Anomaly::kNone);
+  };
+  send(sealed);
+  EXPECT_TRUE(is_clear);
+  EXPECT_EQ(wire.sent[0], 1u);
+}
+
+TEST_F(WorkerTest, WithoutTheRightToDropNothingIsRewritten) {
+  start(Mode::kSimulate, kDropEvil);
+  const Frame sealed =
+      Frame().ethernet().ipv4("10.0.0.1", "10.0.0.2").tcp(1000, 80, kTcpAck | kTcpUrg, "abc", 1);
+  bool is_urgent = false;
+  wire.watch = [&](const PacketView& p) {
+    Headers h;
+    decode_packet(p, LinkType::kEthernet, h);
+    is_urgent = (h.tcp_flags & kTcpUrg) != 0;
+  };
+  send(sealed);
+  EXPECT_TRUE(is_urgent);
+}
+
 TEST_F(WorkerTest, WhatAGapPartsIsNotJoined) {
   start(Mode::kEnforce, kDropEvil);
   const Frame one = piece("GET /e", 2), gap = piece("vil", 9);

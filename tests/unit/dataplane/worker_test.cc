@@ -369,11 +369,22 @@ TEST_F(WorkerTest, TheFragmentThatCompletesIsJudgedByTheWhole) {
   for (const Frame& f : good) send(f);
   EXPECT_EQ(wire.sent[0], 3u);
   std::swap(evil[0], evil[2]);
-  for (const Frame& f : evil) send(f);
+  for (Frame& f : evil) send(f.at(19, 9));  // another datagram
   EXPECT_EQ(wire.sent[0], 5u);
   EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
   const auto types = events();
   EXPECT_EQ(std::count(types.begin(), types.end(), RecordType::kRuleHit), 1);
+}
+
+// The rest of it is with its receiver already: a copy of what was refused would do.
+TEST_F(WorkerTest, ACopyOfTheFragmentThatWasRefusedIsRefused) {
+  start(Mode::kEnforce, "drop udp any any -> any 80 (content:\"an evil thing\"; sid:1;)\n");
+  const auto evil = fragments_of("hidden: an evil thing in the middle of it all", {16, 24});
+  for (const Frame& f : evil) send(f);
+  EXPECT_EQ(wire.sent[0], 2u);
+  for (const Frame& f : evil) send(f);
+  EXPECT_EQ(wire.sent[0], 2u);
+  EXPECT_EQ(dropped(Reason::kRuleDrop) + dropped(Reason::kFragmentConflict), 4u);
 }
 
 // What contradicts an earlier fragment does not go, so no receiver can prefer it.

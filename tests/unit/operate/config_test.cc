@@ -150,7 +150,7 @@ memory: {hugepages: required, megabytes: 512, frames: 4096}
 idle: spin
 flows: {max: 65536, tcp_embryonic: 500ms, tcp_new: 30s, tcp_established: 2h, tcp_closed: 5s,
         udp_new: 7s, udp_established: 9m, other: 90s, update_every: 15s}
-inspect: {checksums: ignore, classify_tcp_packets: 10, classify_udp_packets: 5,
+inspect: {checksums: ignore, urgent: keep, classify_tcp_packets: 10, classify_udp_packets: 5,
           classify_flows: 1000, match_bytes: 4096, depths: {HTTP: 8192}, sample_bytes: 100,
           sample_every_bytes: 5000, burst_budget: 2ms}
 fragments: {datagrams: 99, timeout: 31s}

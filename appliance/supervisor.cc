@@ -112,6 +112,7 @@ Result<std::unique_ptr<Supervisor>> Supervisor::prepare(const std::string& confi
   self->ids_ = {user->pw_uid, user->pw_gid};
   self->user_ = user->pw_name;
   if (auto done = self->take_lock(); !done) return fail(done.error());
+  if (auto done = self->ports_.take(self->config_.settings); !done) return fail(done.error());
   if (auto done = self->make_folders(); !done) return fail(done.error());
   if (auto done = self->block_signals(); !done) return fail(done.error());
   return self;
@@ -193,6 +194,7 @@ Result<void> Supervisor::start(Program& program) {
   program.again_ns = 0;
   program.is_dying = false;
   program.kill_ns = 0;
+  if (!control) ports_.note(config_.settings);
   return {};
 }
 
@@ -324,6 +326,17 @@ void Supervisor::follow_settings() {
   if (!same) set_relays(away_);
 }
 
+// Nobody is bound to what was made anew.
+void Supervisor::look_at_ports(TimeNs now) {
+  constexpr TimeNs kEvery = 250 * kNsPerMs;
+  if (now - ports_looked_ns_ < kEvery) return;
+  ports_looked_ns_ = now;
+  const PortSettings* port = ports_.made_anew(config_.settings);
+  if (port == nullptr) return;
+  fmt::print(stderr, "port {} has been made anew\n", port->name);
+  replace_dataplane();
+}
+
 void Supervisor::begin_watches() {
   constexpr TimeNs kLook = kLookEveryMs * kNsPerMs;
   constexpr TimeNs kLeast = 5 * kNsPerMs;
@@ -441,7 +454,10 @@ void Supervisor::guard() {
     hooks_[i].want(forwarding ? BypassHook::State::kOff : relay_state(hook_wire_[i], away_));
     hooks_[i].step(now, forwarding && !whole_watch_.has_been_silent());
   }
-  if (forwarding) before_.reset();
+  if (forwarding) {
+    before_.reset();
+    look_at_ports(now);
+  }
   if (!forwarding || away_ == FailCause::kStopping) return;
   away_ = FailCause::kStopping;  // what the next end is, unless we learn better
   set_relays(away_);

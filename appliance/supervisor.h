@@ -13,6 +13,7 @@
 
 #include "appliance/bypass_hook.h"
 #include "appliance/child.h"
+#include "appliance/port_claims.h"
 #include "appliance/relay.h"
 #include "appliance/stall_watch.h"
 #include "control/operate/operate.h"
@@ -56,6 +57,7 @@ class Supervisor {
   void give_settings_back();
   void use_for_dataplane(const Settings& settings);
   void follow_settings();
+  void look_at_ports(TimeNs now);
   void begin_watches();
   void begin_guard();
   void guard();  // the data plane as a whole, and the bypass relays
@@ -75,8 +77,10 @@ class Supervisor {
   UserIds ids_;
   std::string user_;  // that ids_ belongs to
   int lock_fd_ = -1, signal_fd_ = -1;
+  PortClaims ports_;
   std::optional<Segment> segment_;
   std::vector<Relay> relays_;              // in the kernel, of the wires that can have one
+  TimeNs ports_looked_ns_ = 0;
   uint64_t followed_ = 0;                  // generation of the settings in config_
   std::optional<Settings> before_;         // of the data plane that was replaced, until one runs
   bool has_run_ = false;                   // both programs were ready once

@@ -177,12 +177,7 @@ class Lab:
         for port in ('d0', 'd1'):
             self._mute('dut', port, 'arp', 'off', 'promisc', 'on')
         for host in self.hosts:
-            port, v4, v6, mac = ADDRESSES[host]
-            space = self.space(host)
-            self._ip('-n', space, 'link', 'set', port, 'address', mac)
-            self._ip('-n', space, 'addr', 'add', f'{v4}/24', 'dev', port)
-            self._ip('-n', space, 'addr', 'add', f'{v6}/64', 'dev', port, 'nodad')
-            self._ip('-n', space, 'link', 'set', port, 'up')
+            self._address(host)
 
     def _cable(self, host, port, other, other_port):
         mtu = str(self.mtu)
@@ -191,6 +186,24 @@ class Lab:
         for end, name in ((host, port), (other, other_port)):
             if end != 'dut':
                 self._plain(end, name)
+
+    def cut_cable(self, host, port):
+        """The interface goes, and its other end with it."""
+        self._ip('-n', self.space(host), 'link', 'del', port)
+
+    def make_cable(self, host, port, dut_port):
+        """As it was at first: that host's interface with its addresses, and its other end at the appliance."""
+        self._cable(host, port, 'dut', dut_port)
+        self._mute('dut', dut_port, 'arp', 'off', 'promisc', 'on')
+        self._address(host)
+
+    def _address(self, host):
+        port, v4, v6, mac = ADDRESSES[host]
+        space = self.space(host)
+        self._ip('-n', space, 'link', 'set', port, 'address', mac)
+        self._ip('-n', space, 'addr', 'add', f'{v4}/24', 'dev', port)
+        self._ip('-n', space, 'addr', 'add', f'{v6}/64', 'dev', port, 'nodad')
+        self._ip('-n', space, 'link', 'set', port, 'up')
 
     def _plain(self, host, port):
         """Frames as on a real cable: complete checksums, no super-frames, tags inside."""

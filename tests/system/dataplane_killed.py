@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The data plane dies twenty times, by kill -9, under 1,000 pings a second and a download: what of it is lost, that
-nothing comes twice, that the download survives, and that what is blocked is blocked again. With `fail: closed` the
-wire is dead meanwhile."""
+nothing comes twice, that the download survives, that rules see into pages again after each, and that what is blocked
+is blocked again. With `fail: closed` the wire is dead meanwhile."""
 import os
 import re
 import signal
@@ -32,6 +32,12 @@ def blocked(lab):
     return lab.run('attacker', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode != 0
 
 
+def reads_pages(lab):
+    """Whether the rule drops what it is there for."""
+    words = ['curl', '-s', '-o', '/dev/null', '--max-time', '0.5', f'http://{SERVER4}/evil-word']
+    return lab.run('client', words, timeout=5).returncode == 28
+
+
 def relayed(weir):
     return weir.status()['wires'][0]['kernel_relay']
 
@@ -54,6 +60,8 @@ def open_wire(lab, weir):
         time.sleep(0.3)
         sent, answered, _ = end_ping(probe)
         gaps.append(sent - answered)
+        wait_for(lambda: reads_pages(lab), 10, 'the rule to drop again')
+    check(True, 'after each of them the rule drops what it is there for')
     sent, answered, out = end_ping(client)
     gaps.sort()
     print(f'pings lost at each kill, sorted: {gaps}; sum over the run {sent - answered} of {sent}')
@@ -87,6 +95,7 @@ def closed_wire(lab, weir):
 
 
 policy = 'closed' if closed else 'open'
-with wire(attacker=True, big_file_megabytes=60, seconds=280,
+with wire(attacker=True, big_file_megabytes=100, seconds=290,
+          rules='drop tcp any any -> any 80 (msg:"dropped"; content:"evil-word"; sid:1;)\n',
           wires=[{'name': 'wire0', 'a': 'd0', 'b': 'd1', 'mode': 'enforce', 'fail': policy}]) as (lab, weir):
     (closed_wire if closed else open_wire)(lab, weir)

@@ -138,6 +138,53 @@ def scan_blocked():
     return web(40001, GOOD) + out + web(40002, GOOD) + web(40003, GOOD, client=OTHER)
 
 
+def tunnelled(inner4, inner6, frame):
+    """name -> a frame with the packet (IPv4, IPv6, or the Ethernet frame around the IPv4 one) in that tunnel."""
+    out4, out6 = ('192.0.2.1', '192.0.2.2'), ('2001:db8::1', '2001:db8::2')
+
+    def over(proto, payload, ends=out4):
+        return p.ip_frame(*ends, proto, payload)
+
+    def udp(port, payload):
+        return over(p.UDP, p.udp(*out4, 5555, port, payload))
+    gre, long_gre = bytes.fromhex('00000800'), bytes.fromhex('b00086dd0102000000000007 00000001')
+    return {
+        'GRE': over(47, gre + inner4), 'GRE with key and sequence': over(47, long_gre + inner6),
+        'NVGRE': over(47, bytes.fromhex('2000655800010209') + frame),
+        'GRE over IPv6': over(47, gre + inner4, out6),
+        'VXLAN': udp(4789, bytes.fromhex('0800000000002a00') + frame),
+        'Geneve': udp(6081, bytes.fromhex('0100655800002c0001010000') + frame),
+        'IP in IP': over(4, inner4), '6in4': over(41, inner6), '4in6': over(4, inner4, out6),
+        'Teredo': udp(3544, bytes.fromhex('00000102 03040506') + inner6),
+        'MPLS': p.ethernet(0x8847, bytes.fromhex('0001104000011140') + inner4),
+        'PPPoE': p.ethernet(0x8864, bytes.fromhex('11000007') + (len(inner4) + 2).to_bytes(2, 'big') + b'\0\x21'
+                            + inner4),
+        'ERSPAN I': over(47, bytes.fromhex('000088be') + frame),
+        'ERSPAN II': over(47, bytes.fromhex('100088be000000011001000000000000') + frame),
+        'ERSPAN III': over(47, bytes.fromhex('100022eb00000001200100000000000000000000') + frame),
+        'VXLAN in GRE': over(47, gre + udp(4789, bytes.fromhex('0800000000002e00') + frame)[14:]),
+        'four deep': over(4, over(4, over(4, inner4)[14:])[14:]),
+        'too deep': over(4, over(4, over(4, over(4, over(4, inner4)[14:])[14:])[14:])[14:]),
+    }
+
+
+def attack_in_tunnels():
+    """Per tunnel a request without the word, then the word in two segments of another connection."""
+    out, host = [], 1
+    kinds = list(tunnelled(b'', b'', b''))
+    for kind in kinds:
+        for sport, request in ((40001, [GOOD]), (40002, [EVIL[:8], EVIL[8:]])):
+            at = 1
+            for part in request:
+                host4, host6 = f'10.2.{host}.1', f'fd02::{host}:1'
+                inner4, inner6 = (p.ip(src, dst, p.TCP, p.tcp(src, dst, sport, 80, p.PSH | p.ACK, at, 1, part))
+                                  for src, dst in ((host4, SERVER), (host6, SERVER6)))
+                out.append(tunnelled(inner4, inner6, p.ethernet(p.IPV4, inner4))[kind])
+                at += len(part)
+        host += 1
+    return out
+
+
 CASES = {
     'drop-by-content': drop_by_content, 'alert-leaves-all': alert_leaves_all, 'pass-beats-drop': pass_beats_drop,
     'reject-sends-resets': reject_sends_resets, 'ratelimit-udp': ratelimit_udp,
@@ -147,6 +194,7 @@ CASES = {
     'bad-checksums': bad_checksums, 'bad-checksums-ignored': bad_checksums, 'not-ip': not_ip,
     'pass-by-address': pass_beats_drop, 'dropped-flow-is-silent': drop_by_content,
     'tap-never-drops': drop_by_content, 'simulate-says-so': drop_by_content, 'scan-blocked': scan_blocked,
+    'attack-in-tunnels': attack_in_tunnels,
 }
 
 

@@ -21,8 +21,15 @@ RULES = 'drop tcp any any -> any 80 (msg:"dropped"; content:"evil-word"; sid:1;)
 
 
 def inspects(lab):
-    words = ['curl', '-s', '-o', '/dev/null', '--max-time', '0.5', f'http://{SERVER4}/evil-word']
-    return lab.run('client', words, timeout=5).returncode == 28
+    """The connection stands, and the page with the word does not come. A crowded machine may need a second try."""
+    words = ['curl', '-s', '-o', '/dev/null', '--max-time', '1', '-w', '%{time_connect}', f'http://{SERVER4}/evil-word']
+    for _ in range(3):
+        done = lab.run('client', words, timeout=10)
+        if done.returncode == 28 and float(done.stdout) > 0:
+            return True
+        if done.returncode == 0:
+            return False
+    return False
 
 
 def carries(lab):

@@ -11,7 +11,7 @@ import sys
 import time
 
 from case import check, end_ping, start_ping, wire
-from lab import ATTACKER4, SERVER4, wait_for
+from lab import ATTACKER4, SERVER4, LabError, wait_for
 
 KILLS = 20
 LOST_MS_EACH_MAX = 20
@@ -34,8 +34,9 @@ def blocked(lab):
 
 def reads_pages(lab):
     """Whether the rule drops what it is there for."""
-    words = ['curl', '-s', '-o', '/dev/null', '--max-time', '0.5', f'http://{SERVER4}/evil-word']
-    return lab.run('client', words, timeout=5).returncode == 28
+    words = ['curl', '-s', '-o', '/dev/null', '--max-time', '0.5', '-w', '%{time_connect}']
+    done = lab.run('client', words + [f'http://{SERVER4}/evil-word'], timeout=10)
+    return done.returncode == 28 and float(done.stdout) > 0
 
 
 def relayed(weir):
@@ -82,8 +83,10 @@ def closed_wire(lab, weir):
     epoch = kill(weir)
     client = lab.start('client', ['ping', '-n', '-i', '0.01', '-c', '10', '-W', '1', SERVER4], name='ping-away',
                        stdout=subprocess.PIPE, text=True)
-    time.sleep(0.12)
-    dead = not weir.ready()
+    try:
+        dead = wait_for(lambda: not weir.ready(), 1, 'the data plane to be seen away', every=0.01)
+    except LabError:
+        dead = False
     out, _ = client.communicate(timeout=10)
     if check(dead, 'the data plane was away while we looked'):
         print(re.search(r'.*packet loss.*', out).group(0))

@@ -241,10 +241,9 @@ void SmbParser::pipe_data(uint8_t& file, Bytes fid, Bytes data, uint64_t bytes, 
   }
   if (file >= kFiles) {
     if (fid.empty()) return;
-    Request about = r;
-    about.file = kNone;
-    remember(about, fid, out);
-    file = about.file;
+    file = new_file(fid, r.version, out);
+    files_[file].tree = r.tree;
+    files_[file].session = r.session;
   }
   Pipe& p = pipes_[pipe_of(file, r, a, out)];
   uint64_t& skip = p.skip[from_client ? 0 : 1];

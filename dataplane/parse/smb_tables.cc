@@ -116,9 +116,10 @@ uint8_t SmbParser::new_file(Bytes fid, uint8_t version, Output& out) noexcept {
   return index;
 }
 
-// A file that was opened before our eyes opened, or over another channel, goes by its id.
+// A file that was opened before our eyes opened, or over another channel, goes by its id; where all
+// places are taken by files that we know better, it is not counted.
 void SmbParser::remember(Request& r, Bytes fid, Output& out) noexcept {
-  if (r.file != kNone || fid.empty()) return;
+  if (r.file != kNone || fid.empty() || oldest_of(files_).order != 0) return;
   r.file = new_file(fid, r.version, out);
   files_[r.file].tree = r.tree;
   files_[r.file].session = r.session;

@@ -3,6 +3,7 @@
 
 #include "dataplane/parse/base64.h"
 #include "dataplane/parse/cursor.h"
+#include "dataplane/parse/krb5.h"
 #include "dataplane/parse/ntlmssp.h"
 #include "dataplane/parse/spnego.h"
 #include "dataplane/parse/uri.h"
@@ -62,17 +63,36 @@ void write_range(FactWriter& facts, Bytes value) noexcept {
 }
 
 // RFC 4559: SPNEGO's token, or NTLMSSP's bare, in base64.
-bool read_ntlm(Bytes scheme, Bytes token, Ntlmssp& ntlm) noexcept {
-  if (!equal_ignoring_case(scheme, "ntlm") && !equal_ignoring_case(scheme, "negotiate")) {
-    return false;
-  }
-  uint8_t room[3072];
-  const SecurityToken found = find_security_token(from_base64(token, room));
+bool is_negotiation(Bytes scheme) noexcept {
+  return equal_ignoring_case(scheme, "ntlm") || equal_ignoring_case(scheme, "negotiate") ||
+         equal_ignoring_case(scheme, "kerberos");
+}
+
+bool read_ntlm(const SecurityToken& found, Ntlmssp& ntlm) noexcept {
   return found.mechanism == SecurityToken::Mechanism::kNtlmssp && ntlm.read(found.token);
 }
 
+HttpLogin write_negotiation(FactWriter& facts, Bytes token, size_t user_max) noexcept {
+  uint8_t room[3072];  // a ticket's end, beyond it, says nothing
+  const SecurityToken found = find_security_token(from_base64(token, room));
+  ApRequest ap;
+  if (found.mechanism == SecurityToken::Mechanism::kKerberosApReq &&
+      read_ap_request(found.token, ap)) {
+    facts.text(Fact::kHttpKerberosRealm, ap.realm, 128);
+    facts.text(Fact::kHttpKerberosService, ap.service.bytes(), 128);
+    return HttpLogin::kKerberos;
+  }
+  Ntlmssp ntlm;
+  if (!read_ntlm(found, ntlm)) return HttpLogin::kNone;
+  ntlm.write(facts);
+  if (!ntlm.is_login()) return HttpLogin::kNone;
+  facts.text(Fact::kHttpUser, ntlm.user.bytes(), user_max);
+  return HttpLogin::kNtlm;
+}
+
 std::string_view mechanism_of(HttpLogin login) noexcept {
-  return login == HttpLogin::kBasic ? "basic" : login == HttpLogin::kDigest ? "digest" : "ntlmssp";
+  constexpr std::string_view kNames[] = {"", "basic", "digest", "ntlmssp", "kerberos"};
+  return kNames[static_cast<unsigned>(login)];
 }
 
 }  // namespace
@@ -144,8 +164,11 @@ void write_http_response_field(FactWriter& facts, HttpField field, Bytes value) 
     case HttpField::kAuthenticate:
     case HttpField::kProxyAuthenticate: {
       const Bytes scheme = before(value, ' ');
+      uint8_t room[3072];
       Ntlmssp ntlm;
-      if (read_ntlm(scheme, trimmed(value.subspan(scheme.size())), ntlm)) ntlm.write(facts);
+      if (!is_negotiation(scheme)) return;
+      const Bytes token = from_base64(trimmed(value.subspan(scheme.size())), room);
+      if (read_ntlm(find_security_token(token), ntlm)) ntlm.write(facts);
       return;
     }
     case HttpField::kLocation:
@@ -165,12 +188,7 @@ HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept {
     facts.text(Fact::kHttpUser, before(from_base64(rest, room), ':'), kUserMax);
     return HttpLogin::kBasic;
   }
-  if (Ntlmssp ntlm; read_ntlm(scheme, rest, ntlm)) {
-    ntlm.write(facts);
-    if (!ntlm.is_login()) return HttpLogin::kNone;
-    facts.text(Fact::kHttpUser, ntlm.user.bytes(), kUserMax);
-    return HttpLogin::kNtlm;
-  }
+  if (is_negotiation(scheme)) return write_negotiation(facts, rest, kUserMax);
   if (!equal_ignoring_case(scheme, "digest")) return HttpLogin::kNone;
   for (Bytes left = rest; !left.empty(); left = trimmed(after(left, ','))) {
     if (left.size() < 9 || !equal_ignoring_case(left.first(9), "username=")) continue;
@@ -186,11 +204,14 @@ HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept {
 void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status) noexcept {
   const FactValue url = find_fact(facts.facts(), Fact::kHttpUrl);
   uint8_t room[kHttpUrlMax];
-  ShortText<128> user, domain, host;  // tell() has the facts' room used again
+  ShortText<128> user, domain, host, service;  // tell() has the facts' room used again
   if (login != HttpLogin::kNone) user.assign(find_fact(facts.facts(), Fact::kHttpUser).bytes);
   if (login == HttpLogin::kNtlm) {
     domain.assign(find_fact(facts.facts(), Fact::kNtlmDomain).bytes);
     host.assign(find_fact(facts.facts(), Fact::kNtlmHost).bytes);
+  } else if (login == HttpLogin::kKerberos) {
+    domain.assign(find_fact(facts.facts(), Fact::kHttpKerberosRealm).bytes);
+    service.assign(find_fact(facts.facts(), Fact::kHttpKerberosService).bytes);
   }
   if (url.fact != Fact::kCount) {
     facts.text(Fact::kHttpUrlNormalized, normalized_uri(url.bytes, room));
@@ -206,6 +227,7 @@ void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status)
              .account = user.bytes(),
              .domain = domain.bytes(),
              .host = host.bytes(),
+             .service = service.bytes(),
              .outcome = status == 0 ? LoginOutcome::kAttempt
                         : refused   ? LoginOutcome::kFailure
                                     : LoginOutcome::kSuccess,

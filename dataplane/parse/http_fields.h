@@ -51,7 +51,7 @@ class HttpFieldSet {
 };
 
 // How a request says who it is from.
-enum class HttpLogin : uint8_t { kNone, kBasic, kDigest, kNtlm };
+enum class HttpLogin : uint8_t { kNone, kBasic, kDigest, kNtlm, kKerberos };
 
 struct HostPort {
   Bytes host;

@@ -157,6 +157,7 @@ Step ImapParser::reply(Bytes line, size_t used, Output& out) noexcept {
     in_session_ = starts_ignoring_case(rest, "PREAUTH");
     return Step::consumed(used);
   }
+  if (as_text(tag) == "+") sasl_.challenge(rest);
   if (waiting_ == Verb::kNone || as_text(tag) != as_text(tag_.bytes())) return Step::consumed(used);
   const bool good = starts_ignoring_case(rest, "OK");
   const Verb verb = waiting_;
@@ -185,6 +186,7 @@ void ImapParser::end(Output& out) noexcept {
   sasl_.end(out, "imap", LoginOutcome::kAttempt, {});
   if (commands_ == 0 && facts_.empty()) return;
   FactWriter& facts = out.fresh();
+  sasl_.write(facts);
   facts.append(facts_);
   facts.number(Fact::kImapCommands, commands_);
   out.tell(kKind, facts);

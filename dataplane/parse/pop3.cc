@@ -58,7 +58,10 @@ void Pop3Parser::command(Bytes line) noexcept {
 
 Step Pop3Parser::reply(Bytes line, size_t used, Output& out) noexcept {
   const bool good = starts_with(line, "+OK");
-  if (!good && !starts_with(line, "-ERR")) return Step::consumed(used);  // a challenge, a list
+  if (!good && !starts_with(line, "-ERR")) {  // a challenge, a list
+    if (starts_with(line, "+ ")) sasl_.challenge(line.subspan(2));
+    return Step::consumed(used);
+  }
   if (!waiting_ && greeted_) return Step::consumed(used);
   FactWriter& facts = out.fresh();
   if (waiting_) {
@@ -69,6 +72,7 @@ Step Pop3Parser::reply(Bytes line, size_t used, Output& out) noexcept {
       facts.text(Fact::kPop3Argument, first_word(from, rest));
     }
   }
+  if (sasl_.active()) sasl_.write(facts);
   facts.flag(Fact::kPop3Success, good);
   facts.text(Fact::kPop3Status, std::string_view(good ? "OK" : "ERR"));
   const Bytes header = trimmed(line.subspan(good ? 3 : 4));

@@ -78,7 +78,8 @@ Probe QuicParser::probe(const ProbeInput& in) noexcept {
   const Bytes b = in.bytes;
   if (b.size() < 14) return kNotMine;
   LongHeader h;
-  if (read_long_header(b, h)) return kMine;
+  const bool fixed_bit = (b[0] & 0x40) != 0;  // later packets may lack it (RFC 9287)
+  if (fixed_bit && read_long_header(b, h)) return kMine;
   return google_version(b) != 0 ? kMine : kNotMine;
 }
 
@@ -107,19 +108,28 @@ Step QuicParser::parse(const Input& in, Output& out) noexcept {
 
 // false: it could not be opened.
 bool QuicParser::initial(Bytes datagram, const LongHeader& h, bool from_client) noexcept {
-  Plain plain;
-  if (first_.size != 0 && open_initial(datagram, h, first_, from_client, plain) &&
-      frames({plain.bytes, plain.size}, from_client)) {
-    return true;
-  }
-  // The first one, or the first after a Retry: the client goes by another id.
-  if (!from_client || client_told_) return false;
-  if (!open_initial(datagram, h, h.destination, true, plain) ||
-      !frames({plain.bytes, plain.size}, true)) {
-    return false;
-  }
+  if (first_.size != 0 && opens(datagram, h, first_, from_client)) return true;
+  // The first one, or the first after a Retry or in another version: the client goes by another id.
+  if (!from_client || server_told_) return false;
+  if (!opens(datagram, h, h.destination, true)) return false;
   first_ = h.destination;
+  server_ = {};
   return true;
+}
+
+bool QuicParser::opens(Bytes datagram, LongHeader h, const ConnectionId& id,
+                       bool from_client) noexcept {
+  const bool reserved = is_reserved(h.version);
+  for (const uint32_t version : {reserved ? kVersion1 : h.version, kDraft29}) {
+    Plain plain;
+    h.version = version;
+    if (open_initial(datagram, h, id, from_client, plain) &&
+        frames({plain.bytes, plain.size}, from_client)) {
+      return true;
+    }
+    if (!reserved) break;
+  }
+  return false;
 }
 
 // RFC 9000 section 12.4: what may stand in an Initial packet. false: something else does; then

@@ -40,6 +40,8 @@ class QuicParser {
   };
 
   bool initial(Bytes datagram, const quic::LongHeader& h, bool from_client) noexcept;
+  bool opens(Bytes datagram, quic::LongHeader h, const quic::ConnectionId& id,
+             bool from_client) noexcept;
   bool frames(Bytes plain, bool from_client) noexcept;
   void client_hello(Output& out) noexcept;
   void server_hello(Output& out) noexcept;

@@ -15,6 +15,8 @@ constexpr uint32_t kQ050 = 0x51303530, kT050 = 0x54303530, kT051 = 0x54303531;
 
 // RFC 9001 section 5.2, RFC 9369 section 3.3.1, the drafts before, and Google's.
 std::string_view salt_of(uint32_t version) noexcept {
+  constexpr auto kDraft22 =
+      "\x7f\xbc\xdb\x0e\x7c\x66\xbb\xe9\x19\x3a\x96\xcd\x21\x51\x9e\xbd\x7a\x02\x64\x4a"sv;
   constexpr auto kDraft23 =
       "\xc3\xee\xf7\x12\xc7\x2e\xbb\x5a\x11\xa7\xd2\x43\x2b\xb4\x63\x65\xbe\xf9\xf5\x02"sv;
   constexpr auto kDraft29 =
@@ -25,6 +27,7 @@ std::string_view salt_of(uint32_t version) noexcept {
       "\x0d\xed\xe3\xde\xf7\x00\xa6\xdb\x81\x93\x81\xbe\x6e\x26\x9d\xcb\xf9\xbd\x2e\xd9"sv;
   if (version >> 8 == 0xff0000) {
     const unsigned draft = version & 0xff;
+    if (draft == 21 || draft == 22) return kDraft22;
     if (draft >= 23 && draft <= 28) return kDraft23;
     if (draft >= 29 && draft <= 32) return kDraft29;
     return draft == 33 || draft == 34 ? kOne : std::string_view();
@@ -40,10 +43,11 @@ std::string_view salt_of(uint32_t version) noexcept {
       return "\x7f\xf5\x79\xe5\xac\xd0\x72\x91\x55\x80\x30\x4c\x43\xa2\x36\x7c\x60\x48\x83\x10"sv;
     case kT051:
       return "\x7a\x4e\xde\xf4\xe7\xcc\xee\x5f\xa4\x50\x6c\x19\x12\x4f\xc8\xcc\xda\x6e\x03\x3d"sv;
+    case 0xfaceb001:
+      return kDraft22;
     case 0xfaceb002:
-      return kDraft23;
     case 0xfaceb00e:
-      return kDraft29;
+      return kDraft23;
     default:
       return {};
   }
@@ -117,8 +121,12 @@ bool is_google(uint32_t version) noexcept {
          (version & 0xff) >= '0' && (version & 0xff) <= '9';
 }
 
+bool is_reserved(uint32_t version) noexcept {
+  return (version & 0x0f0f0f0f) == 0x0a0a0a0a;
+}
+
 bool is_known(uint32_t version) noexcept {
-  return !salt_of(version).empty();
+  return is_reserved(version) || !salt_of(version).empty();
 }
 
 bool read_long_header(Bytes datagram, LongHeader& h) noexcept {
@@ -126,7 +134,7 @@ bool read_long_header(Bytes datagram, LongHeader& h) noexcept {
   Cursor c(datagram);
   const uint8_t first = c.u8();
   h.version = c.be32();
-  if (!c.ok() || (first & 0xc0) != 0xc0 || !is_known(h.version)) return false;
+  if (!c.ok() || (first & 0x80) == 0 || !is_known(h.version)) return false;
   if (!read_id(c, h.destination) || !read_id(c, h.source)) return false;
   const unsigned type = first >> 4 & 3, initial = h.version == kVersion2 ? 1 : 0;
   h.initial = type == initial;

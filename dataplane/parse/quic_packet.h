@@ -7,7 +7,7 @@
 
 namespace weir::parse::quic {
 
-constexpr uint32_t kVersion1 = 1, kVersion2 = 0x6b3343cf;
+constexpr uint32_t kVersion1 = 1, kVersion2 = 0x6b3343cf, kDraft29 = 0xff00001d;
 constexpr size_t kConnectionIdMax = 20, kPlainMax = 2048;
 
 struct ConnectionId {
@@ -17,6 +17,9 @@ struct ConnectionId {
 };
 
 bool is_google(uint32_t version) noexcept;  // "Q0nn", which speaks no TLS
+// One that only asks which versions the server speaks (RFC 9000 section 15). Its hello is sealed as
+// in a version that the client really speaks.
+bool is_reserved(uint32_t version) noexcept;
 // Whether its Initial packets can be opened.
 bool is_known(uint32_t version) noexcept;
 

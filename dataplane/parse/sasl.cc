@@ -2,7 +2,6 @@
 #include "dataplane/parse/sasl.h"
 
 #include "dataplane/parse/base64.h"
-#include "dataplane/parse/ntlmssp.h"
 
 namespace weir::parse {
 
@@ -20,8 +19,7 @@ void SaslExchange::begin(Bytes mechanism, Bytes initial) noexcept {
   mechanism_.set(mechanism);
   mechanism_.make_upper();
   account_.clear();
-  domain_.clear();
-  host_.clear();
+  ntlm_ = {};
   if (!initial.empty()) answer(initial);
 }
 
@@ -46,7 +44,7 @@ void SaslExchange::read(Bytes m) noexcept {
   } else if (mechanism_.is("OAUTHBEARER")) {
     read_attribute(m, ",a=", ",");
   } else if (mechanism_.is("NTLM")) {
-    read_ntlm(m);
+    if (ntlm_.read(m) && ntlm_.is_login()) account_.set(ntlm_.user.bytes());
   } else if (starts_ignoring_case(mechanism_.bytes(), "SCRAM-")) {  // RFC 5802: "n,,n=user,r="
     if (answers_ == 0) read_attribute(m, ",n=", ",");
   } else if (mechanism_.is("DIGEST-MD5") && answers_ == 0) {
@@ -69,12 +67,14 @@ void SaslExchange::read_attribute(Bytes m, std::string_view name, std::string_vi
   }
 }
 
-void SaslExchange::read_ntlm(Bytes m) noexcept {
-  Ntlmssp message;
-  if (!message.read(m) || !message.is_login()) return;
-  account_.set(message.user.bytes());
-  domain_.set(message.domain.bytes());
-  host_.set(message.host.bytes());
+void SaslExchange::challenge(Bytes text) noexcept {
+  if (!active_ || !mechanism_.is("NTLM")) return;
+  uint8_t message[kMessageMax];
+  ntlm_.read(from_base64(trimmed(text), message));
+}
+
+void SaslExchange::write(FactWriter& facts) const noexcept {
+  if (ntlm_.message != Ntlmssp::Message::kNone) ntlm_.write(facts);
 }
 
 void SaslExchange::end(Output& out, std::string_view protocol, LoginOutcome outcome,
@@ -84,9 +84,9 @@ void SaslExchange::end(Output& out, std::string_view protocol, LoginOutcome outc
   out.login({.protocol = protocol,
              .mechanism = as_text(mechanism_.bytes()),
              .account = account_.bytes(),
-             .domain = domain_.bytes(),
-             .host = host_.bytes(),
-             .service = {},
+             .domain = ntlm_.domain.bytes(),
+             .host = ntlm_.host.bytes(),
+             .service = ntlm_.target.bytes(),
              .outcome = outcome,
              .code = code});
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dataplane/parse/line_text.h"
+#include "dataplane/parse/ntlmssp.h"
 #include "dataplane/parse/parser.h"
 
 namespace weir::parse {
@@ -13,6 +14,10 @@ class SaslExchange {
  public:
   // initial: the base64 behind the mechanism's name; may be empty, or "=".
   void begin(Bytes mechanism, Bytes initial) noexcept;
+  // What the server answers while active: base64.
+  void challenge(Bytes text) noexcept;
+  // What NTLMSSP said, of the exchange that was last.
+  void write(FactWriter& facts) const noexcept;
   // A line of the client in answer to a challenge: base64.
   void answer(Bytes line) noexcept;
   bool active() const noexcept { return active_; }
@@ -23,14 +28,13 @@ class SaslExchange {
  private:
   void read(Bytes message) noexcept;
   void read_plain(Bytes message) noexcept;
-  void read_ntlm(Bytes message) noexcept;
   void read_attribute(Bytes message, std::string_view name, std::string_view ends) noexcept;
 
   bool active_ = false;
   uint8_t answers_ = 0;
   KeptText<20> mechanism_;
   KeptText<200> account_;
-  KeptText<100> domain_, host_;
+  Ntlmssp ntlm_;
 };
 
 }  // namespace weir::parse

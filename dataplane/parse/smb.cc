@@ -231,10 +231,13 @@ void SmbParser::pipe_data(uint8_t& file, Bytes fid, Bytes data, uint64_t bytes, 
   RpcHeader h;
   const bool begun = file < kFiles && files_[file].pipe != kNone;
   if (!begun) {
-    const bool could = file < kFiles
-                           ? is_pipe(files_[file].tree) || files_[file].name == kNone
-                           : !fid.empty() && is_pipe(r.tree) == (find_tree(r.tree) != nullptr);
-    if (!could || !read_rpc_header(data, h) || !h.is_first()) return;
+    // Of a tree that was connected before our eyes opened, or over another channel, what it holds
+    // says the content.
+    const uint32_t tree = file < kFiles ? files_[file].tree : r.tree;
+    const bool nameless = file < kFiles ? files_[file].name == kNone : false;
+    const bool could = is_pipe(tree) || find_tree(tree) == nullptr || nameless;
+    if (!could || !read_rpc_header(data, h)) return;
+    if (!h.is_first() && h.type != kRpcBind) return;  // some set no flags on a bind
   }
   if (file >= kFiles) {
     if (fid.empty()) return;

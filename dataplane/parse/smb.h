@@ -138,6 +138,7 @@ class SmbParser {
   void free_name(uint8_t& name) noexcept;
   uint8_t find_file(Bytes fid) const noexcept;
   uint8_t new_file(Bytes fid, uint8_t version, Output& out) noexcept;
+  void remember(Request& r, Bytes fid, Output& out) noexcept;
   void forget_file(uint8_t file, const Request& r, const Answer& a, Output& out) noexcept;
   const Tree* find_tree(uint32_t id) const noexcept;
   void add_tree(const Request& r, uint8_t share_type) noexcept;

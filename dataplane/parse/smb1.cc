@@ -263,6 +263,7 @@ void SmbParser::smb1_data(const Smb1Block& b, Request& r, Output& out) noexcept 
   if (!c.ok()) return;
   r.file = find_file(fid);
   r.what = b.command == kClose ? What::kClose : b.command == kReadAndx ? What::kRead : What::kWrite;
+  if (r.what == What::kRead) remember(r, fid, out);
   if (r.what != What::kWrite) return;
   c.skip(12);
   const uint32_t high = c.le16(), low = c.le16();
@@ -270,6 +271,7 @@ void SmbParser::smb1_data(const Smb1Block& b, Request& r, Output& out) noexcept 
   const uint32_t n = high << 16 | low;
   if (!c.ok()) return;
   pipe_data(r.file, fid, b.at(at, n), n, true, r, {}, out);
+  remember(r, fid, out);
   if (r.file < kFiles && files_[r.file].pipe == kNone) {
     ++files_[r.file].writes;
     files_[r.file].write_bytes += n;

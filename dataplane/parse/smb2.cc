@@ -173,6 +173,7 @@ void SmbParser::smb2_data(const Smb2Message& m, Request& r, Output& out) noexcep
       break;
     case kRead:
       r.what = What::kRead;
+      remember(r, fid, out);
       break;
     case kWrite: {
       r.what = What::kWrite;
@@ -180,6 +181,7 @@ void SmbParser::smb2_data(const Smb2Message& m, Request& r, Output& out) noexcep
       const uint16_t at = head.le16();
       const uint32_t n = head.le32();
       pipe_data(r.file, fid, m.at(at, n), n, true, r, {}, out);
+      remember(r, fid, out);
       if (r.file < kFiles && files_[r.file].pipe == kNone) {
         ++files_[r.file].writes;
         files_[r.file].write_bytes += n;

@@ -116,6 +116,15 @@ uint8_t SmbParser::new_file(Bytes fid, uint8_t version, Output& out) noexcept {
   return index;
 }
 
+// A file that was opened before our eyes opened, or over another channel, goes by its id; where all
+// places are taken by files that we know better, it is not counted.
+void SmbParser::remember(Request& r, Bytes fid, Output& out) noexcept {
+  if (r.file != kNone || fid.empty() || oldest_of(files_).order != 0) return;
+  r.file = new_file(fid, r.version, out);
+  files_[r.file].tree = r.tree;
+  files_[r.file].session = r.session;
+}
+
 // Tells what was read and written, and what its pipe still waits for.
 void SmbParser::forget_file(uint8_t file, const Request& r, const Answer& a, Output& out) noexcept {
   File& f = files_[file];

@@ -166,6 +166,7 @@ Step SmtpParser::reply(Bytes line, size_t used, Output& out) noexcept {
     greeted_ = true;
     if (code == 220 || code == 554) return Step::consumed(used);
   }
+  if (code == 334) sasl_.challenge(line.subspan(3));
   if (code == 334 || waits_ == 0) return Step::consumed(used);
   const Verb verb = waiting_[at_];
   if (verb == Verb::kData && code == 354) {  // the mail's own reply is to come
@@ -206,6 +207,7 @@ void SmtpParser::mail_done(Output& out) noexcept {
 void SmtpParser::tell(Output& out) noexcept {
   FactWriter& facts = out.fresh();
   if (!helo_.empty()) facts.text(Fact::kSmtpHelo, helo_.bytes());
+  sasl_.write(facts);
   facts.append(facts_);
   out.tell(kKind, facts);
   facts_.clear();

@@ -21,7 +21,7 @@ NOT_PARSERS = {'alert', 'drop', 'flow', 'netflow', 'stats', 'verdict'}
 # app_proto: nDPI looks at the first packets, not at streams
 NOT_COMPARED = {'timestamp', 'flow_id', 'pcap_cnt', 'app_proto', 'flow'}
 # capture or variant -> why it gives other events; told, not scored
-EXPLAINED = {'disordered': 'segments out of order are not put in order yet'}
+EXPLAINED = {}
 
 
 def events(rows):

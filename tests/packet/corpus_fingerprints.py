@@ -60,8 +60,8 @@ def ja4(values, quic):
     signatures = [f'{n:04x}' for n in numbers(values[HELLO + 'sig_hash_alg'])]
     alpn = values[HELLO + 'extensions_alpn_str'].split(',')[0]
     ends = '00' if not alpn else alpn[0] + alpn[-1]
-    if not (ends.isascii() and ends.isalnum()) or 34 in kinds:
-        return None  # what tshark shows of it does not tell the bytes; delegated credentials list signatures, too
+    if not (ends.isascii() and ends.isalnum()) or {34, 50} & set(kinds):
+        return None  # what tshark shows of it does not tell the bytes; of these kinds it lists signatures, too
     version = {0x304: '13', 0x303: '12', 0x302: '11', 0x301: '10', 0x300: 's3', 2: 's2'}.get(max(versions), '00')
     listed = ','.join(sorted(f'{n:04x}' for n in kinds if n not in (0, 16)))
     return (f'{"q" if quic else "t"}{version}{"d" if 0 in kinds else "i"}{min(len(ciphers), 99):02}'

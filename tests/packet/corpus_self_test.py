@@ -211,7 +211,7 @@ def differential(folder):
         frames += talk.open() + talk.say(True, bytes(range(256)) * 20) + talk.say(False, b'fine' * 700) + talk.close()
     corpus.file('corpus/a.pcap', '')
     packets.write_pcap(corpus.folder / 'corpus/a.pcap', frames)
-    for careless, wanted in ((False, (0, '2 of 2 variants')), (True, (1, '0 of 2 variants'))):
+    for careless, wanted in ((False, (0, '3 of 3 variants')), (True, (1, '0 of 3 variants'))):
         corpus.file('weir', READER.format(support=str(HERE.parent / 'support'), careless=careless))
         code, score, said = corpus.run()
         expect(f'careless: {careless}', (code, score), wanted)

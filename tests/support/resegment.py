@@ -134,8 +134,8 @@ def _network(link, data):
     return kind, at
 
 
-def segment_of(link, frame):
-    """The Segment of a whole frame that has TCP payload to cut, or None."""
+def _tcp_of(link, frame):
+    """(where IP begins, where TCP begins, where it ends, addresses) of a whole frame that is no fragment, or None."""
     data, found = frame.data, _network(link, frame.data)
     if not found or frame.size > len(data):
         return None
@@ -152,13 +152,26 @@ def segment_of(link, frame):
         ends = data[ip + 8:ip + 40]
     else:
         return None
-    if tcp < ip + 20 or tcp + 20 > end or end > len(data):
+    return None if tcp < ip + 20 or tcp + 20 > end or end > len(data) else (ip, tcp, end, ends)
+
+
+def segment_of(link, frame):
+    """The Segment of a whole frame that has TCP payload to cut, or None."""
+    if not (found := _tcp_of(link, frame)):
         return None
+    ip, tcp, end, ends = found
+    data = frame.data
     payload, flags = tcp + (data[tcp + 12] >> 4) * 4, data[tcp + 13]
     if payload < tcp + 20 or payload >= end or flags & (SYN | RST | URG):
         return None
     return Segment(frame, ip, tcp, payload, end - payload, ends + data[tcp:tcp + 4],
                    int.from_bytes(data[tcp + 4:tcp + 8], 'big'), flags)
+
+
+def opens(link, frame):
+    """The direction that begins with this frame: it has a SYN; or None."""
+    found = _tcp_of(link, frame)
+    return found and frame.data[found[1] + 13] & SYN and found[3] + frame.data[found[1]:found[1] + 4]
 
 
 def _random_cuts(size, random, longest):
@@ -194,16 +207,20 @@ def by_chance(link, frames, random):
 
 
 def disordered(link, frames, random):
-    """Every segment in some, of which neighbours change places and some come twice; FIN stays behind its data."""
-    out = []
+    """Every segment in some, of which neighbours change places and some come twice; FIN stays behind its data, and
+    where no SYN tells what is the first byte, the first segment is it."""
+    out, begun = [], set()
     for frame in frames:
         segment = segment_of(link, frame)
+        begun.add(opens(link, frame))
         if not segment:
             out.append(frame)
             continue
         parts = segment.parts(_random_cuts(segment.size, random, max(2, segment.size // 3)))
         movable = len(parts) - bool(segment.flags & FIN)
-        for i in range(0, movable - 1, 2):
+        first = 0 if segment.key in begun else 1
+        begun.add(segment.key)
+        for i in range(first, movable - 1, 2):
             if random.random() < 0.5:
                 parts[i], parts[i + 1] = parts[i + 1], parts[i]
         for part in parts:

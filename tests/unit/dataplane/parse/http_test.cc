@@ -284,5 +284,23 @@ TEST(Http2, HostileBlocks) {
   }
 }
 
+// A ticket for HTTP/ws6 in CORP.TEST, as WinRM's clients show it.
+TEST(Http, ATicketIsALogin) {
+  const std::string token =
+      "YF4GCSqGSIb3EgECAgEAbk8wTaADAgEFoQMCAQ6jQWE/MD2gAwIBBaELGwlDT1JQLlRFU1"
+      "SiFjAUoAMCAQKhDTALGwRIVFRQGwN3czajETAPoAMCARKiCAQGc2VjcmV0";
+  Conversation c;
+  c.client("POST /wsman HTTP/1.1\r\nHost: ws6\r\nAuthorization: Kerberos " + token +
+           "\r\nContent-Length: 0\r\n\r\n");
+  c.server("HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n");
+  ASSERT_EQ(c.events("http").size(), 1u);
+  EXPECT_EQ(c.events("http")[0]["kerberos"]["sname"], "HTTP/ws6");
+  ASSERT_EQ(c.events("login").size(), 1u);
+  EXPECT_EQ(c.events("login")[0]["mechanism"], "kerberos");
+  EXPECT_EQ(c.events("login")[0]["domain"], "CORP.TEST");
+  EXPECT_EQ(c.events("login")[0]["service"], "HTTP/ws6");
+  EXPECT_EQ(c.events("login")[0]["outcome"], "success");
+}
+
 }  // namespace
 }  // namespace weir

@@ -26,8 +26,8 @@ std::string encrypted(const std::string& key, std::string block) {
 }
 
 // An Initial packet of the client, number n, filled up to 1,200 bytes; its tag is not right.
-std::string initial(std::string frames, uint8_t n) {
-  std::string head = "\xc0\x00\x00\x00\x01"s + sized(kId, 1) + sized("", 1) + sized("", 1);
+std::string initial(std::string frames, uint8_t n, const std::string& version = "\0\0\0\x01"s) {
+  std::string head = "\xc0"s + version + sized(kId, 1) + sized("", 1) + sized("", 1);
   frames.resize(1200 - head.size() - 2 - 1 - 16, '\0');
   const size_t length = frames.size() + 1 + 16;
   head += static_cast<char>(0x40 | length >> 8);
@@ -90,6 +90,25 @@ TEST(Quic, AHelloInPiecesInAnyOrder) {
   EXPECT_TRUE(pieces.events().empty());
   pieces.client(initial(crypto(20, hello.substr(20, 30)) + crypto(0, hello.substr(0, 20)), 1));
   EXPECT_EQ(pieces.events(), whole.events());
+}
+
+// RFC 9287: who was told that the other side bears it, clears the bit that says QUIC.
+TEST(Quic, LaterPacketsMayLackTheFixedBit) {
+  const std::string hello = client_hello();
+  Conversation c(Conversation::Over::kUdp);
+  c.client(initial(crypto(50, hello.substr(50)), 0));
+  std::string last = initial(crypto(0, hello.substr(0, 50)), 1);
+  last[0] = static_cast<char>(last[0] & ~0x40);
+  c.client(last);
+  ASSERT_EQ(c.events().size(), 1u);
+}
+
+TEST(Quic, AHelloThatOnlyAsksForTheServersVersions) {
+  Conversation c(Conversation::Over::kUdp);
+  c.client(initial(crypto(0, client_hello()), 0, "\x1a\x2a\x3a\x4a"));
+  ASSERT_EQ(c.events().size(), 1u);
+  EXPECT_EQ(c.events()[0]["version"], "1a2a3a4a");
+  EXPECT_EQ(c.events()[0]["sni"], "test.example");
 }
 
 TEST(Quic, WhatCannotBeOpenedSaysNothing) {

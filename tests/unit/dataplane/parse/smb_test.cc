@@ -118,24 +118,49 @@ TEST(Smb, SaysTheSameHoweverItIsCut) {
   }
 }
 
-TEST(Smb, NamesTheCallsInAPipe) {
+std::string samr_bind(char flags) {
   const std::string samr =
       "\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xac\x01\x00\x00\x00"s;
-  const std::string bind = "\x05\x00\x0b\x03"s + le(0x10, 4) + le(72, 2) + le(0, 2) + le(1, 4) +
-                           le(0, 8) + le(1, 4) + le(0, 2) + le(1, 2) + samr + std::string(20, 'n');
-  const std::string call = "\x05\x00\x00\x03"s + le(0x10, 4) + le(24, 2) + le(0, 2) + le(2, 4) +
-                           le(0, 4) + le(0, 2) + le(13, 2);
-  Conversation c;
-  c.client(tree(1, "\\\\dc\\IPC$") + create(2, "samr"));
-  c.server(said(3, 1, le(16, 2) + le(2, 14)) + created(2));
-  c.client(write(3, bind) + write(4, call));
-  c.finish();
+  return "\x05\x00\x0b"s + flags + le(0x10, 4) + le(72, 2) + le(0, 2) + le(1, 4) + le(0, 8) +
+         le(1, 4) + le(0, 2) + le(1, 2) + samr + std::string(20, 'n');
+}
+const std::string kSamrCall = "\x05\x00\x00\x03"s + le(0x10, 4) + le(24, 2) + le(0, 2) +
+                              le(2, 4) + le(0, 4) + le(0, 2) + le(13, 2);
+bool names_the_call(const Conversation& c) {
   bool named = false;
   for (const auto& e : c.events("smb")) {
     if (!e.contains("dcerpc") || e["dcerpc"]["request"] != "REQUEST") continue;
     named = e["dcerpc"]["operation"] == "SamrEnumerateUsersInDomain" && e["named_pipe"] == "samr";
   }
-  EXPECT_TRUE(named);
+  return named;
+}
+
+TEST(Smb, NamesTheCallsInAPipe) {
+  Conversation c;
+  c.client(tree(1, "\\\\dc\\IPC$") + create(2, "samr"));
+  c.server(said(3, 1, le(16, 2) + le(2, 14)) + created(2));
+  c.client(write(3, samr_bind(3)) + write(4, kSamrCall));
+  c.finish();
+  EXPECT_TRUE(names_the_call(c));
+}
+
+// The tree was connected over another channel, or before our eyes opened.
+TEST(Smb, NamesTheCallsInAPipeOfATreeThatItNeverSaw) {
+  Conversation c;
+  c.client(create(2, "samr"));
+  c.server(created(2));
+  c.client(write(3, samr_bind(0)) + write(4, kSamrCall));
+  c.finish();
+  EXPECT_TRUE(names_the_call(c));
+}
+
+TEST(Smb, CountsWhatIsWrittenToAFileOfAnotherChannel) {
+  Conversation c;
+  c.client(write(1, std::string(1000, 'x')) + write(2, std::string(24, 'y')));
+  c.finish();
+  ASSERT_EQ(c.events("smb").size(), 1u);
+  EXPECT_EQ(c.events("smb")[0]["write"]["count"], 2);
+  EXPECT_EQ(c.events("smb")[0]["write"]["bytes"], 1024);
 }
 
 TEST(Smb, ACompoundsFileIsTheOneItOpened) {

@@ -193,6 +193,56 @@ TEST(Smtp, ChunksAndRefusals) {
   EXPECT_EQ(only(events, "smtp")[0]["email"]["subject"], "hi");
 }
 
+// anna of CORP at WS1, to mx1.corp.test.
+const std::string kNegotiate = "TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=";
+const std::string kChallenge =
+    "TlRMTVNTUAACAAAACAAIADAAAAAFgomiAQEBAQEBAQEAAAAAAAAAADgAOAA4AAAAQwBPAFIAUAAB"
+    "AAYATQBYADEAAgAIAEMATwBSAFAAAwAaAG0AeAAxAC4AYwBvAHIAcAAuAHQAZQBzAHQAAAAAAA==";
+const std::string kAuthenticate =
+    "TlRMTVNTUAADAAAAAAAAAEAAAAAYABgAVgAAAAgACABAAAAACAAIAEgAAAAGAAYAUAAAAAAAAABA"
+    "AAAABYKIokMATwBSAFAAYQBuAG4AYQBXAFMAMQBubm5ubm5ubm5ubm5ubm5ubm5ubm5ubm4=";
+
+TEST(Mail, NtlmTellsOfBothSides) {
+  const auto smtp = said({{kServer, "220 mx ESMTP\r\n"},
+                          {kClient, "EHLO pc\r\nAUTH NTLM\r\n"},
+                          {kServer, "250 mx\r\n334 NTLM supported\r\n"},
+                          {kClient, kNegotiate + "\r\n"},
+                          {kServer, "334 " + kChallenge + "\r\n"},
+                          {kClient, kAuthenticate + "\r\n"},
+                          {kServer, "535 no\r\n"}});
+  const auto imap = said({{kServer, "* OK ready\r\n"},
+                          {kClient, "a AUTHENTICATE NTLM\r\n"},
+                          {kServer, "+\r\n"},
+                          {kClient, kNegotiate + "\r\n"},
+                          {kServer, "+ " + kChallenge + "\r\n"},
+                          {kClient, kAuthenticate + "\r\n"},
+                          {kServer, "a NO no\r\n"}});
+  const auto pop3 = said({{kServer, "+OK ready\r\n"},
+                          {kClient, "AUTH NTLM\r\n"},
+                          {kServer, "+ \r\n"},
+                          {kClient, kNegotiate + "\r\n"},
+                          {kServer, "+ " + kChallenge + "\r\n"},
+                          {kClient, kAuthenticate + "\r\n"},
+                          {kServer, "-ERR no\r\n"}});
+  const auto look = [](const auto& events, const std::string& protocol) {
+    ASSERT_EQ(only(events, "login").size(), 1u) << protocol;
+    const auto login = only(events, "login")[0];
+    EXPECT_EQ(login["account"], "anna") << protocol;
+    EXPECT_EQ(login["domain"], "CORP") << protocol;
+    EXPECT_EQ(login["host"], "WS1") << protocol;
+    EXPECT_EQ(login["outcome"], "failure") << protocol;
+    const auto told = only(events, protocol);
+    ASSERT_FALSE(told.empty()) << protocol;
+    const auto ntlm = told[told.size() - 1]["ntlmssp"];
+    EXPECT_EQ(ntlm["server"]["dns_computer"], "mx1.corp.test") << protocol;
+    EXPECT_EQ(ntlm["server"]["nb_domain"], "CORP") << protocol;
+    EXPECT_EQ(ntlm["user"], "anna") << protocol;
+  };
+  look(smtp, "smtp");
+  look(imap, "imap");
+  look(pop3, "pop3");
+}
+
 TEST(Imap, LoginsAndMailboxes) {
   const auto events = said({{kServer, "* OK ready\r\n"},
                             {kClient, "a1 LOGIN anna wrong\r\n"},

@@ -204,8 +204,11 @@ pidfile {folder}/pid
 
 
 def start_postgres(lab, accounts):
-    """One database, shop, with a table of goods; passwords by SCRAM, of account old by MD5."""
+    """One database, shop, with a table of goods; passwords by SCRAM, of account old by MD5; TLS for who asks."""
     folder = folder_of(lab, 'postgres', 'postgres')
+    certificate, key = self_signed(folder / 'tls', 'db.lab.test')
+    os.chmod(key, 0o600)
+    shutil.chown(key, 'postgres')
     bin_folder = max(glob.glob('/usr/lib/postgresql/*/bin'), default='/usr/lib/postgresql/bin')
     as_postgres = ['runuser', '-u', 'postgres', '--']
     made('initdb', [*as_postgres, f'{bin_folder}/initdb', '-N', '-D', folder / 'data', '--auth', 'trust', '-E', 'UTF8',
@@ -220,13 +223,15 @@ def start_postgres(lab, accounts):
     made('postgres --single', [*single, 'shop'], input='CREATE TABLE goods (name text, price int);\n'
          'GRANT ALL ON goods TO PUBLIC;\n', stdin=None, cwd='/')
     lab.start('server', [*as_postgres, f'{bin_folder}/postgres', '-D', folder / 'data', '-h', SERVER4, '-k', folder,
-                         '-F'], name='postgres', cwd='/')
+                         '-F', '-c', 'ssl=on', '-c', f'ssl_cert_file={certificate}', '-c', f'ssl_key_file={key}'],
+              name='postgres', cwd='/')
     listens(lab, 'postgres', 5432)
 
 
 def start_mariadb(lab, accounts):
-    """One database, shop, with a table of goods."""
+    """One database, shop, with a table of goods; TLS for who asks."""
     folder = folder_of(lab, 'mariadb')
+    certificate, key = self_signed(folder / 'tls', 'db.lab.test')
     statements = ['CREATE DATABASE shop', 'CREATE TABLE shop.goods (name text, price int)']
     for account, password in accounts.items():
         statements += [f"CREATE USER '{account}'@'%' IDENTIFIED BY '{password}'",
@@ -238,6 +243,7 @@ def start_mariadb(lab, accounts):
                                 '--skip-test-db'])
     lab.start('server', ['/usr/sbin/mariadbd', *common, f'--bind-address={SERVER4}', '--skip-name-resolve',
                          f'--init-file={folder}/init.sql', '--innodb-buffer-pool-size=16M',
+                         f'--ssl-cert={certificate}', f'--ssl-key={key}',
                          '--performance-schema=OFF'], name='mariadb')
     listens(lab, 'mariadbd', 3306)
 

@@ -12,6 +12,10 @@
 #include "dataplane/decode/link.h"
 #include "dataplane/decode/tunnel.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace weir {
 
 namespace {
@@ -410,26 +414,57 @@ uint64_t load_word(const uint8_t* p) noexcept {
   return word;
 }
 
-// Ones' complement sum of `bytes` bytes at p, added to `sum`: below 2^48, so that nothing carries
-// out. It is the same whatever the order of bytes in a word and however wide the words are (RFC
-// 1071 section 2): so they are added as they lie, as many at a time as the machine can.
+constexpr uint32_t kWideBytes = 64;  // taken at a time
+
+#if defined(__x86_64__)
+const bool kHasWideSum = __builtin_cpu_supports("avx2") != 0;
+
+// Plain sum of the 16-bit words of `bytes` bytes at p: a multiple of kWideBytes, at most 65,535.
+__attribute__((target("avx2"))) uint64_t wide_sum(const uint8_t* p, uint32_t bytes) noexcept {
+  // The instruction adds pairs of signed words: so each goes in less 0x8000. No lane leaves 32 bits.
+  const __m256i middle = _mm256_set1_epi16(-0x8000), once = _mm256_set1_epi16(1);
+  __m256i sums[2] = {};
+  for (uint32_t at = 0; at < bytes; at += kWideBytes) {
+    for (unsigned i = 0; i < 2; ++i) {
+      const auto* from = reinterpret_cast<const __m256i*>(p + at + size_t{32} * i);
+      const __m256i words = _mm256_xor_si256(_mm256_loadu_si256(from), middle);
+      sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(words, once));
+    }
+  }
+  const __m256i lanes = _mm256_add_epi32(sums[0], sums[1]);
+  const __m128i half =
+      _mm_add_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
+  const __m128i pair = _mm_add_epi64(_mm_cvtepi32_epi64(half),
+                                     _mm_cvtepi32_epi64(_mm_srli_si128(half, 8)));
+  const int64_t signed_sum = _mm_cvtsi128_si64(pair) + _mm_extract_epi64(pair, 1);
+  return static_cast<uint64_t>(signed_sum + int64_t{bytes / 2} * 0x8000);
+}
+#else
+constexpr bool kHasWideSum = false;
+uint64_t wide_sum(const uint8_t*, uint32_t) noexcept { return 0; }
+#endif
+
+// Ones' complement sum of `bytes` bytes at p, at most 65,535, added to `sum`. It is the same
+// whatever the order of bytes in a word and however wide the words are (RFC 1071 section 2): so
+// they are added as they lie, as many at a time as the machine can.
 inline uint64_t add_words(const uint8_t* p, uint32_t bytes, uint64_t sum) noexcept {
   static_assert(std::endian::native == std::endian::little);  // a last odd byte is a word's first
-  constexpr unsigned kLanes = 4;
-  if (bytes >= kLanes * 8) {
-    uint64_t low[kLanes] = {}, high[kLanes] = {};
-    for (; bytes >= kLanes * 8; p += kLanes * 8, bytes -= kLanes * 8) {
-      for (unsigned i = 0; i < kLanes; ++i) {
-        const uint64_t word = load_word<uint64_t>(p + size_t{8} * i);
-        low[i] += word & 0xffffffff;
-        high[i] += word >> 32;
-      }
-    }
-    for (unsigned i = 0; i < kLanes; ++i) sum += low[i] + high[i];
+  const auto add = [&sum](uint64_t word) noexcept {  // and what is carried out
+    sum += word;
+    sum += sum < word;
+  };
+  if (const uint32_t wide = bytes & ~(kWideBytes - 1); kHasWideSum && wide != 0) {
+    add(wide_sum(p, wide));
+    p += wide;
+    bytes -= wide;
   }
-  for (; bytes >= 4; p += 4, bytes -= 4) sum += load_word<uint32_t>(p);
-  if ((bytes & 2) != 0) sum += load_word<uint16_t>(p);
-  if ((bytes & 1) != 0) sum += p[bytes & 2];
+  for (; bytes >= 8; p += 8, bytes -= 8) add(load_word<uint64_t>(p));
+  if ((bytes & 4) != 0) {
+    add(load_word<uint32_t>(p));
+    p += 4;
+  }
+  if ((bytes & 2) != 0) add(load_word<uint16_t>(p));
+  if ((bytes & 1) != 0) add(p[bytes & 2]);
   return sum;
 }
 

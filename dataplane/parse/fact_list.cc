@@ -47,6 +47,11 @@ void FactWriter::append(const FactWriter& other) noexcept {
 }
 
 void FactWriter::append(Bytes facts) noexcept {
+  if (facts.size() <= static_cast<size_t>(capacity_ - used_)) {
+    copy(room_ + used_, facts.data(), facts.size());
+    used_ = static_cast<uint16_t>(used_ + facts.size());
+    return;
+  }
   each_fact(facts, [this](const FactValue& v) { put(v.fact, v.bytes, v.cut); });
 }
 

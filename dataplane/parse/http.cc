@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/http.h"
 
-#include <memory>
-
 #include "dataplane/parse/cursor.h"
 
 namespace weir::parse {
@@ -60,7 +58,7 @@ Step HttpParser::parse(const Input& in, Output& out) noexcept {
     if (prefix && in.bytes.size() < wanted && !in.whole) return Step::need(wanted);
     const bool two = prefix && (in.from_client || begins_settings(in.bytes));
     version_ = two ? Version::kTwo : Version::kOne;
-    if (two) std::construct_at(&two_);
+    if (two) ::new (&two_) Http2;
   }
   if (version_ == Version::kTwo) return two_.parse(in, out);
   const Step step = one_.parse(in, out);
@@ -68,7 +66,7 @@ Step HttpParser::parse(const Input& in, Output& out) noexcept {
   FactList<2560> request;
   request.append(one_.upgraded());
   version_ = Version::kTwo;
-  std::construct_at(&two_)->upgraded(request);
+  (::new (&two_) Http2)->upgraded(request);
   return step;
 }
 

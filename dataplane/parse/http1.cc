@@ -287,7 +287,7 @@ Step Http1::begin_request(Bytes line, Output& out) noexcept {
   request_facts_.text(Fact::kHttpMethod, r.method, kTokenMax);
   if (!r.version.empty()) request_facts_.text(Fact::kHttpProtocol, r.version, 16);
   const Bytes authority = split_target(r.target).authority;
-  if (!authority.empty()) write_http_host(request_facts_, authority);
+  if (!authority.empty()) write_http_host(request_facts_, split_host(authority));
   return Step::need();
 }
 
@@ -322,9 +322,9 @@ Step Http1::begin_response(Bytes line, Output& out) noexcept {
 
 void Http1::field(Side& side, Bytes line, Output& out) noexcept {
   if (is_blank(line[0])) return fault(side, Fault::kFolding, out);
-  size_t n = 0;
-  while (n < line.size() && line[n] != ':') ++n;
-  if (n == line.size()) return fault(side, Fault::kNoColon, out);
+  const void* colon = std::memchr(line.data(), ':', line.size());
+  if (colon == nullptr) return fault(side, Fault::kNoColon, out);
+  const auto n = static_cast<size_t>(static_cast<const uint8_t*>(colon) - line.data());
   const Bytes name = trimmed(line.first(n));
   const Bytes value = trimmed(line.subspan(n + 1));
   if (name.size() != n || name.empty()) fault(side, Fault::kHeader, out);
@@ -351,7 +351,7 @@ void Http1::request_field(HttpField f, Bytes value, bool fresh, Output& out) noe
     const HostPort h = split_host(value);
     if (!h.good) fault(client_, Fault::kHost, out);
     if (known.fact == Fact::kCount) {
-      write_http_host(request_facts_, value);
+      write_http_host(request_facts_, h);
     } else if (!equal_ignoring_case(h.host.first(std::min<size_t>(h.host.size(), 256)),
                                     known.text())) {
       fault(client_, Fault::kHostAmbiguous, out);

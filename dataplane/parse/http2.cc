@@ -223,7 +223,7 @@ void Http2::request_field(FactWriter& facts, const HeaderField& h, Stream* s,
         out.violation(EvidenceKind::kHttp, "userinfo_in_uri");
       }
       if (find_fact(facts.facts(), Fact::kHttpHostname).fact == Fact::kCount) {
-        write_http_host(facts, h.value);
+        write_http_host(facts, split_host(h.value));
       }
       return;
     case HttpField::kAuthorization:

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/parse/http_fields.h"
 
+#include <array>
+#include <bit>
+
 #include "dataplane/parse/base64.h"
 #include "dataplane/parse/cursor.h"
 #include "dataplane/parse/krb5.h"
@@ -38,6 +41,15 @@ constexpr struct {
     {"upgrade", HttpField::kUpgrade},
     {"expect", HttpField::kExpect},
 };
+
+// [length]: a bit for each of kNames that is so long.
+constexpr size_t kNameMax = 19;
+constexpr auto kNamesOfLength = [] {
+  static_assert(std::size(kNames) <= 32);
+  std::array<uint32_t, kNameMax + 1> names{};
+  for (size_t i = 0; i < std::size(kNames); ++i) names[kNames[i].name.size()] |= 1u << i;
+  return names;
+}();
 
 Bytes before(Bytes value, uint8_t stop) noexcept {
   size_t n = 0;
@@ -98,18 +110,20 @@ std::string_view mechanism_of(HttpLogin login) noexcept {
 }  // namespace
 
 HttpField http_field(Bytes name) noexcept {
-  for (const auto& n : kNames) {
-    if (n.name.size() == name.size() && equal_ignoring_case(name, n.name)) return n.field;
+  if (name.size() >= kNamesOfLength.size()) return HttpField::kOther;
+  for (uint32_t left = kNamesOfLength[name.size()]; left != 0; left &= left - 1) {
+    const auto& n = kNames[std::countr_zero(left)];
+    if (equal_ignoring_case(name, n.name)) return n.field;
   }
   return HttpField::kOther;
 }
 
 HostPort split_host(Bytes authority) noexcept {
   HostPort h;
-  for (size_t i = authority.size(); i != 0; --i) {
-    if (authority[i - 1] != '@') continue;
-    authority = authority.subspan(i);
-    break;
+  const void* user =
+      authority.empty() ? nullptr : memrchr(authority.data(), '@', authority.size());
+  if (user != nullptr) {
+    authority = Bytes(static_cast<const uint8_t*>(user) + 1, authority.data() + authority.size());
   }
   size_t from = 0;
   if (!authority.empty() && authority[0] == '[') from = before(authority, ']').size();
@@ -124,8 +138,7 @@ HostPort split_host(Bytes authority) noexcept {
   return h;
 }
 
-void write_http_host(FactWriter& facts, Bytes authority) noexcept {
-  const HostPort h = split_host(authority);
+void write_http_host(FactWriter& facts, const HostPort& h) noexcept {
   uint8_t low[256];
   const size_t n = std::min(h.host.size(), sizeof low);
   for (size_t i = 0; i < n; ++i) {

@@ -59,7 +59,7 @@ struct HostPort {
   bool good = true;
 };
 HostPort split_host(Bytes authority) noexcept;  // a user name before it is left out
-void write_http_host(FactWriter& facts, Bytes authority) noexcept;
+void write_http_host(FactWriter& facts, const HostPort& host) noexcept;
 // User agent, referer, and the like. Those that frame the message are the caller's concern.
 void write_http_request_field(FactWriter& facts, HttpField field, Bytes value) noexcept;
 void write_http_response_field(FactWriter& facts, HttpField field, Bytes value) noexcept;

@@ -20,6 +20,7 @@ constexpr unsigned kProbeDatagramsMax = 4;
 constexpr unsigned kSilentPacketsMax = 16;  // without a new byte, while nobody is certain
 constexpr unsigned kEvictLook = 64;
 constexpr unsigned kTurnsMax = 4;
+constexpr unsigned kWarmBuffers = 16;
 constexpr uint8_t kBothEnded = 3;
 
 uint8_t transport_of(const Flow& f) noexcept {
@@ -38,6 +39,12 @@ uint64_t candidates_of(const Flow& f) noexcept {
 // Where the flow's next parser begins to count what it tells.
 void count_on(Flow& f, uint32_t transactions) noexcept {
   f.transactions = static_cast<uint16_t>(std::min<uint32_t>(transactions, UINT16_MAX));
+}
+
+// The port of who began the flow, or of the other side.
+uint16_t port_of(const Flow& f, bool initiator) noexcept {
+  const bool lo = ((f.flags & kInitiatorIsLo) != 0) == initiator;
+  return lo ? f.key.lo_port : f.key.hi_port;
 }
 
 // Which events Suricata gives a number within their flow.
@@ -92,8 +99,8 @@ struct alignas(64) ProtocolParsers::Slot {
   uint8_t* state;  // kStateBytes
 };
 
-// Slots, states and message buffers, made once. Of the buffers, which few flows need at a time,
-// memory is touched when it is first used.
+// Slots, states and message buffers, made once. Of the buffers, which few flows need at a time, only
+// what the first ones take is touched before it is used.
 struct ProtocolParsers::Pool {
   struct State {
     alignas(64) uint8_t bytes[kStateBytes];
@@ -107,6 +114,7 @@ struct ProtocolParsers::Pool {
       slots[i - 1].state = states[i - 1].bytes;
       free_slots.push_back(i - 1);
     }
+    std::memset(buffers.get(), 0, std::min<size_t>(s.buffers, kWarmBuffers) * kMessageBytesMax);
     free_buffers.reserve(s.buffers);
     for (uint32_t i = s.buffers; i != 0; --i) free_buffers.push_back(i - 1);
   }
@@ -120,23 +128,22 @@ struct ProtocolParsers::Pool {
   uint32_t evict_at = 0;
 };
 
-// What the running parser says goes to the sink, with the ends of its flow.
+// What the running parser says goes to the sink, with the ends of its flow: looked up when it says
+// something, as most packets say nothing.
 class ProtocolParsers::Teller final : public Output {
  public:
   Teller(EvidenceSink& sink, ParseStats& stats) noexcept : sink_(sink), stats_(stats) {}
   // transactions: how many were told of it; counted on.
   void about(const Flow& f, bool swapped, uint32_t& transactions, TimeNs now) noexcept {
-    event_.flow = f.id;
-    event_.wire = f.key.wire;
-    event_.ends = endpoints_of(f);
-    if (swapped) swap_ends();
+    flow_ = &f;
+    swapped_ = swapped;
     transactions_ = &transactions;
     now_ = now;
   }
   void about(const Flow& f, Slot& s, TimeNs now) noexcept {
     about(f, s.swapped, s.transactions, now);
   }
-  uint16_t server_port() const noexcept { return event_.ends.dst_port; }
+  uint16_t server_port() const noexcept { return port_of(*flow_, swapped_); }
   void speaks(bool client) noexcept { client_speaks_ = client; }
   void ends(const Pending (&pending)[2], bool swapped) noexcept {
     never_came_[1] = pending[swapped ? 1 : 0].skip;
@@ -144,27 +151,29 @@ class ProtocolParsers::Teller final : public Output {
   }
   void tell(EvidenceKind kind, const FactWriter& facts, Ends ends) noexcept override {
     const bool reversed = ends != Ends::kClientFirst && !client_speaks_;
-    if (reversed) swap_ends();
-    event_.kind = kind;
-    event_.time_ns = now_;
-    event_.overflow = facts.overflow();
-    event_.facts = facts.facts();
-    event_.transaction = is_transaction(kind) ? *transactions_ : kNoTransaction;
-    if (ends == Ends::kOfLast) event_.transaction = *transactions_ - 1;
+    Evidence e{.time_ns = now_,
+               .flow = flow_->id,
+               .ends = endpoints_of(*flow_),
+               .kind = kind,
+               .wire = flow_->key.wire,
+               .overflow = facts.overflow(),
+               .facts = facts.facts()};
+    if (reversed != swapped_) {
+      std::swap(e.ends.src, e.ends.dst);
+      std::swap(e.ends.src_port, e.ends.dst_port);
+    }
+    if (is_transaction(kind)) e.transaction = *transactions_;
+    if (ends == Ends::kOfLast) e.transaction = *transactions_ - 1;
     if (is_transaction(kind)) ++*transactions_;
     ++stats_.events;
-    sink_.evidence(event_);
-    if (reversed) swap_ends();
+    sink_.evidence(e);
   }
 
  private:
-  void swap_ends() noexcept {
-    std::swap(event_.ends.src, event_.ends.dst);
-    std::swap(event_.ends.src_port, event_.ends.dst_port);
-  }
   EvidenceSink& sink_;
   ParseStats& stats_;
-  Evidence event_;
+  const Flow* flow_ = nullptr;
+  bool swapped_ = false;
   uint32_t* transactions_ = nullptr;
   bool client_speaks_ = true;
 };
@@ -268,7 +277,7 @@ bool ProtocolParsers::datagram(const PacketView& p, const Headers& h, const Trac
                                FlowTable& flows) {
   const std::span<const uint8_t> bytes = payload_of(p, h);
   if (bytes.empty()) return true;
-  const Arrived a{bytes, true, true};
+  Arrived a{bytes, true, true};
   Answers answers;
   Slot* s = slot_of(t, a, flows, p.time_ns, answers);
   if (s == nullptr) return true;
@@ -314,7 +323,7 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
     if (idle.parser == kNoParser && ++idle.tries >= kSilentPacketsMax) settle(f);
     return true;
   }
-  const Arrived a{in.bytes, in.end, false};
+  Arrived a{in.bytes, in.end, false};
   Answers answers;
   Slot* s = slot_of(t, a, flows, now, answers);
   if (s == nullptr) return true;
@@ -332,6 +341,10 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
   p.begun = true;
   s->tries = 0;
   p.next_at = in.at + in.bytes.size();
+  if (s->parser != kNoParser && p.skip > in.bytes.size() && !in.end) {  // nobody reads it
+    p.skip -= in.bytes.size();
+    return true;
+  }
   teller_->about(f, *s, now);
   const bool good = feed(*s, t.direction, a, f, answers);
   if (in.end && f.parse_slot != kNoSlot) {
@@ -341,8 +354,7 @@ bool ProtocolParsers::stream(const StreamBytes& in, TimeNs now, const Tracked& t
   return good;
 }
 
-bool ProtocolParsers::feed(Slot& s, unsigned direction, Arrived a, Flow& f,
-                           const Answers& answers) {
+bool ProtocolParsers::feed(Slot& s, unsigned direction, Arrived& a, Flow& f, Answers& answers) {
   if (s.parser == kNoParser && !find_out(s, direction, a, f, answers)) return true;
   return run(s, direction, a, f);
 }
@@ -361,13 +373,12 @@ ProtocolParsers::Answers ProtocolParsers::ask(uint64_t candidates, unsigned dire
                                               const Arrived& a, Bytes bytes, const Flow& f) {
   // However it is cut, a probe never sees more than this, so that it answers the same.
   const bool all_of_it = bytes.size() <= kProbeBytesMax;
-  const Endpoints ends = endpoints_of(f);
   ProbeInput in;
   in.bytes = bytes.first(std::min(bytes.size(), kProbeBytesMax));
   in.from_initiator = direction == 0;
   in.whole = a.whole && all_of_it;
-  in.initiator_port = ends.src_port;
-  in.responder_port = ends.dst_port;
+  in.initiator_port = port_of(f, true);
+  in.responder_port = port_of(f, false);
   in.transport = transport_of(f);
   const auto parsers = all_parsers();
   Answers answers;
@@ -390,7 +401,8 @@ ProtocolParsers::Answers ProtocolParsers::ask(uint64_t candidates, unsigned dire
 
 // Asks the probes, where that has not been done. true: the flow has a parser from now on, and
 // `bytes` are for it.
-bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f, Answers answers) {
+bool ProtocolParsers::find_out(Slot& s, unsigned direction, const Arrived& a, Flow& f,
+                               Answers& answers) {
   Pending& p = s.pending[direction];
   const std::span<const uint8_t> bytes = a.bytes;
   size_t kept = 0;
@@ -423,10 +435,12 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, Arrived a, Flow& f, 
   teller_->about(f, s, teller_->now());
   // What was kept while nobody knew: the other side spoke first.
   const unsigned other = 1 - direction;
-  if (s.pending[other].held != 0) run(s, other, {}, f);
+  Arrived nothing;
+  if (s.pending[other].held != 0) run(s, other, nothing, f);
   if (f.parse_slot == kNoSlot || s.parser == kNoParser) return false;
   if (p.held == 0) return true;
-  run(s, direction, {bytes.subspan(kept), a.whole, a.datagram}, f);  // it holds the others
+  Arrived left{bytes.subspan(kept), a.whole, a.datagram};  // it holds the others
+  run(s, direction, left, f);
   return false;
 }
 
@@ -458,10 +472,14 @@ bool ProtocolParsers::keep(Slot& s, unsigned direction, std::span<const uint8_t>
 bool ProtocolParsers::next_input(Slot& s, unsigned direction, Arrived& a, Input& in, Flow& f) {
   Pending& p = s.pending[direction];
   if (p.held == 0) {
-    const auto skipped = static_cast<size_t>(std::min<uint64_t>(p.skip, a.bytes.size()));
-    p.skip -= skipped;
-    a.bytes = a.bytes.subspan(skipped);
-    in.bytes = a.bytes;
+    Bytes bytes = a.bytes;
+    if (p.skip != 0) {
+      const auto skipped = static_cast<size_t>(std::min<uint64_t>(p.skip, bytes.size()));
+      p.skip -= skipped;
+      bytes = bytes.subspan(skipped);
+      a.bytes = bytes;
+    }
+    in.bytes = bytes;
   } else {
     const size_t wanted = p.needs > p.held ? p.needs - p.held : a.bytes.size();
     const size_t n = std::min({wanted, a.bytes.size(), kMessageBytesMax - p.held});
@@ -486,7 +504,7 @@ bool ProtocolParsers::next_input(Slot& s, unsigned direction, Arrived& a, Input&
 }
 
 // Gives the parser message after message. Every round consumes a byte or is the last.
-bool ProtocolParsers::run(Slot& s, unsigned direction, Arrived a, Flow& f) {
+bool ProtocolParsers::run(Slot& s, unsigned direction, Arrived& a, Flow& f) {
   Input in;
   while (next_input(s, direction, a, in, f)) {
     const Step step = all_parsers()[s.parser].parse(s.state, in, *teller_);
@@ -553,7 +571,8 @@ void ProtocolParsers::consume(Slot& s, unsigned direction, Arrived& a, const Inp
 }
 
 // Another protocol goes on where this one stopped.
-bool ProtocolParsers::become(Slot& s, unsigned direction, Arrived a, EvidenceKind kind, Flow& f) {
+bool ProtocolParsers::become(Slot& s, unsigned direction, Arrived& a, EvidenceKind kind,
+                             Flow& f) {
   teller_->ends(s.pending, s.swapped);
   all_parsers()[s.parser].end(s.state, *teller_);
   const unsigned next = parser_for(kind, transport_of(f));
@@ -568,7 +587,8 @@ bool ProtocolParsers::become(Slot& s, unsigned direction, Arrived a, EvidenceKin
   s.parser = kNoParser;
   s.tries = 0;
   s.candidates = parsers_over(transport_of(f));
-  return feed(s, direction, a, f, {});
+  Answers none;
+  return feed(s, direction, a, f, none);
 }
 
 }  // namespace weir

@@ -71,15 +71,15 @@ class ProtocolParsers {
   Slot* new_slot(const Tracked& t, uint64_t candidates, FlowTable& flows, TimeNs now);
   void release(Flow& flow) noexcept;
   void settle(Flow& flow) noexcept;
-  bool feed(Slot& slot, unsigned direction, Arrived a, Flow& flow, const Answers& answers);
-  bool find_out(Slot& slot, unsigned direction, Arrived a, Flow& flow, Answers answers);
+  bool feed(Slot& slot, unsigned direction, Arrived& a, Flow& flow, Answers& answers);
+  bool find_out(Slot& slot, unsigned direction, const Arrived& a, Flow& flow, Answers& answers);
   bool next_input(Slot& slot, unsigned direction, Arrived& a, parse::Input& in, Flow& flow);
-  bool run(Slot& slot, unsigned direction, Arrived a, Flow& flow);
+  bool run(Slot& slot, unsigned direction, Arrived& a, Flow& flow);
   bool await_more(Slot& slot, unsigned direction, Arrived& a, const parse::Input& in,
                   uint64_t needs, Flow& flow);
   void consume(Slot& slot, unsigned direction, Arrived& a, const parse::Input& in,
                uint64_t bytes) noexcept;
-  bool become(Slot& slot, unsigned direction, Arrived a, EvidenceKind kind, Flow& flow);
+  bool become(Slot& slot, unsigned direction, Arrived& a, EvidenceKind kind, Flow& flow);
   bool keep(Slot& slot, unsigned direction, std::span<const uint8_t> bytes) noexcept;
   void adopt(Slot& slot, unsigned parser, Flow& flow) noexcept;
 

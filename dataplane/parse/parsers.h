@@ -2,7 +2,7 @@
 // Private to parse: the table of all parsers. To add one: its header, its line in parsers.cc.
 #pragma once
 
-#include <memory>
+#include <new>
 #include <span>
 
 #include "dataplane/parse/parser.h"
@@ -25,7 +25,8 @@ constexpr Parser parser_of() noexcept {
   return {P::kKind,
           P::kTransports,
           &P::probe,
-          [](void* state) { std::construct_at(static_cast<P*>(state)); },
+          // Not P(): that would first make all of its bytes zero, rooms for texts too.
+          [](void* state) { ::new (state) P; },
           [](void* state, const Input& in, Output& out) {
             return static_cast<P*>(state)->parse(in, out);
           },

@@ -48,6 +48,7 @@ size_t end_segment(std::span<uint8_t> room, size_t from, size_t n) noexcept {
 }  // namespace
 
 Target split_target(Bytes target) noexcept {
+  if (!target.empty() && target[0] == '/') return {{}, target};
   for (const std::string_view scheme : {"http://", "https://", "ws://", "wss://"}) {
     if (target.size() < scheme.size() || !equal_ignoring_case(target.first(scheme.size()), scheme))
       continue;
@@ -68,6 +69,12 @@ Bytes normalized_uri(Bytes target, std::span<uint8_t> room) noexcept {
   const bool is_path = !rest.empty() && (rest[0] == '/' || rest[0] == '\\' || rest[0] == '%');
   size_t segment = 0;  // where it begins
   while (!rest.empty() && rest[0] != '?' && n < room.size()) {
+    const bool plain = rest[0] >= '0' && rest[0] != '\\';
+    if (plain) {  // neither encoded nor a separator: most are
+      room[n++] = rest[0];
+      rest = rest.subspan(1);
+      continue;
+    }
     uint8_t c = decoded(rest);
     if (!is_path) {
       room[n++] = c;

@@ -111,7 +111,7 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   StreamBytes stream;
   if (t.flow != nullptr && h.proto == kProtoTcp && h.has(kHasL4)) {
     if ((h.tcp_flags & kTcpUrg) != 0 && !read_in_line(i, wire)) return;
-    stream = streams_->add(b.view[i], h, t, flows_.cold(t.index), b.plight[i]);
+    streams_->add(b.view[i], h, t, flows_.cold(t.index), b.plight[i], stream);
   }
   if (parses && !datagram) parse_stream(i, stream);
   if (matches) match_one(i, stream, *rules, counts);

@@ -24,14 +24,12 @@ class StreamStage {
     t.flow->flags |= kIsnKnown;
   }
 
-  // p, h: a TCP packet of t's flow that is looked into. One that is refused adds nothing.
-  StreamBytes add(const PacketView& p, const Headers& h, const Tracked& t, FlowCold& cold,
-                  Plight& plight) noexcept {
+  // p, h: a TCP packet of t's flow that is looked into. out: empty; one that is refused adds
+  // nothing to it.
+  void add(const PacketView& p, const Headers& h, const Tracked& t, FlowCold& cold, Plight& plight,
+           StreamBytes& out) noexcept {
     if ((t.flow->flags & kHasStream) == 0) {
-      if (opens_bare(h, t)) {
-        remember(h, t, cold);
-        return {};
-      }
+      if (opens_bare(h, t)) return remember(h, t, cold);
       if ((t.flow->flags & kIsnKnown) != 0) streams_.open(*t.flow, t.index, cold.isn);
       t.flow->flags &= ~kIsnKnown;
     }
@@ -39,13 +37,11 @@ class StreamStage {
     if (reset && t.was == FlowState::kEstablished && !streams_.accepts_reset(p, h, t)) {
       t.flow->state = t.was;  // its receiver goes on, and so do we
     }
-    StreamBytes out;
     const SegmentFate fate = streams_.add(p, h, t, out);
     if (fate == SegmentFate::kConflict) plight.refused = Reason::kStreamConflict;
     if (fate == SegmentFate::kNoRoom && plight.cause == FailCause::kCount) {
       plight.cause = FailCause::kStreamMemoryFull;
     }
-    return out;
   }
 
   // Whether rules look into t's direction past its depth changes: nothing joins what lies between.

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""psql and PostgreSQL, mariadb both sides: logins right and wrong, statements, errors."""
+"""psql and PostgreSQL, mariadb both sides: logins right and wrong, statements, errors, what TLS leaves to be seen."""
 import os
+import re
 
 from case import begin, wire
 from evidence import Evidence, daemon_said, did
@@ -14,9 +15,10 @@ with wire(start=False) as (lab, weir):
     begin(lab, weir, serve=False)
     evidence = Evidence(weir)
 
-    def psql(what, account, password, statement, code=0, said=None, database='shop'):
-        did(what, lab.run('client', ['psql', '-X', '-h', SERVER4, '-U', account, '-c', statement,
-                                     f'dbname={database} sslmode=disable gssencmode=disable'],
+    def psql(what, account, password, statement, code=0, said=None, database='shop', tls='disable', host=SERVER4):
+        did(what, lab.run('client', ['psql', '-X', '-U', account, '-c', statement,
+                                     f'host={host} hostaddr={SERVER4} dbname={database} sslmode={tls} '
+                                     'gssencmode=disable'],
                           env={**os.environ, 'PGPASSWORD': password}, cwd='/'), code, said)
 
     psql('a statement', 'alice', 'Alice-Pass1', "INSERT INTO goods VALUES ('tea', 3)", said='INSERT 0 1')
@@ -42,9 +44,16 @@ with wire(start=False) as (lab, weir):
         ('old', 'success', {}), ('old', 'failure', {'code': '28P01'}), ('alice', 'success', {}),
         ('alice', ..., {}))))
 
-    def mariadb(what, account, password, statement, code=0, said=None):
+    psql('by TLS', 'alice', 'Alice-Pass1', 'SELECT 7', said='7', tls='require', host='db.lab.test')
+    psql('by TLS, a wrong password', 'alice', 'wrong', 'SELECT 7', 2, 'authentication failed', tls='require')
+    sealed = {'version': 'TLS 1.3', 'ja3.hash': ..., 'ja3s.hash': ...,
+              'ja4': re.compile('t13[di][0-9]{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}')}
+    evidence.told('the name, of TLS in PostgreSQL', 'tls', {**sealed, 'sni': 'db.lab.test', '/dest_port': 5432})
+    evidence.told('TLS in PostgreSQL', 'tls', {**sealed, '/dest_port': 5432}, 2)
+
+    def mariadb(what, account, password, statement, code=0, said=None, tls='--skip-ssl'):
         did(what, lab.run('client', ['mariadb', '--no-defaults', '-h', SERVER4, '-u', account, f'-p{password}', '-t',
-                                     '--skip-ssl', '-e', statement, 'shop']), code, said)
+                                     tls, '-e', statement, 'shop']), code, said)
 
     mariadb('a statement', 'bob', 'Bob-Pass1', "INSERT INTO goods VALUES ('salt', 2); SELECT name FROM goods",
             said='salt')
@@ -57,4 +66,6 @@ with wire(start=False) as (lab, weir):
                     {'account': 'bob', 'outcome': 'failure', 'code': 'ER_ACCESS_DENIED_ERROR'},
                     {'account': 'mallory', 'outcome': 'failure', 'code': 'ER_ACCESS_DENIED_ERROR'},
                     {'account': 'bob', 'outcome': 'success'})
+    mariadb('by TLS', 'bob', 'Bob-Pass1', 'SELECT 7', said='7', tls='--ssl')
+    evidence.told('TLS in MariaDB', 'tls', {**sealed, '/dest_port': 3306})
     evidence.nothing_wrong()

@@ -133,8 +133,11 @@ struct RuleHit {
   uint8_t side = 0;                // Side the packet came in by
   MacAddress src_mac{}, dst_mac{};
   uint64_t packet_number = 0;  // 1-based position in the capture; live: of the worker
+  uint32_t transaction = 0xffffffff;  // of the event that hit; all bits: of none, or not known
+  uint8_t protocol = 0;               // as FlowReport has it
+  uint8_t reserved[3] = {};
 };
-static_assert(sizeof(RuleHit) == 184);
+static_assert(sizeof(RuleHit) == 192);
 
 // Sampled (at most a bounded number per second and worker; all are counted in the stats).
 struct Drop {

@@ -149,27 +149,44 @@ class ProtocolParsers::Teller final : public Output {
     never_came_[1] = pending[swapped ? 1 : 0].skip;
     never_came_[0] = pending[swapped ? 0 : 1].skip;
   }
-  void tell(EvidenceKind kind, const FactWriter& facts, Ends ends) noexcept override {
-    const bool reversed = ends != Ends::kClientFirst && !client_speaks_;
-    Evidence e{.time_ns = now_,
-               .flow = flow_->id,
-               .ends = endpoints_of(*flow_),
-               .kind = kind,
-               .wire = flow_->key.wire,
-               .overflow = facts.overflow(),
-               .facts = facts.facts()};
-    if (reversed != swapped_) {
-      std::swap(e.ends.src, e.ends.dst);
-      std::swap(e.ends.src_port, e.ends.dst_port);
-    }
+  void tell(EvidenceKind kind, const FactWriter& facts, Ends ends,
+            uint16_t shown) noexcept override {
+    const bool sender_first = ends == Ends::kSenderFirst || ends == Ends::kOfLast;
+    Evidence e = describe(kind, facts, shown, sender_first && !client_speaks_);
+    e.one_message = ends != Ends::kClientFirst;
     if (is_transaction(kind)) e.transaction = *transactions_;
     if (ends == Ends::kOfLast) e.transaction = *transactions_ - 1;
     if (is_transaction(kind)) ++*transactions_;
     ++stats_.events;
     sink_.evidence(e);
   }
+  void show(EvidenceKind kind, const FactWriter& facts, uint16_t shown,
+            uint32_t ahead) noexcept override {
+    Evidence e = describe(kind, facts, shown, false);
+    const bool numbered = is_transaction(kind) && ahead != kSomeAhead;
+    if (numbered) e.transaction = *transactions_ + ahead;
+    sink_.under_way(e);
+  }
+  void judge_kinds(uint64_t kinds) noexcept { judged_kinds_ = kinds; }
 
  private:
+  Evidence describe(EvidenceKind kind, const FactWriter& facts, uint16_t shown,
+                    bool reversed) const noexcept {
+    Evidence e{.time_ns = now_,
+               .flow = flow_->id,
+               .ends = endpoints_of(*flow_),
+               .kind = kind,
+               .wire = flow_->key.wire,
+               .overflow = facts.overflow(),
+               .facts = facts.facts(),
+               .shown = shown,
+               .from_client = client_speaks_};
+    if (reversed != swapped_) {
+      std::swap(e.ends.src, e.ends.dst);
+      std::swap(e.ends.src_port, e.ends.dst_port);
+    }
+    return e;
+  }
   EvidenceSink& sink_;
   ParseStats& stats_;
   const Flow* flow_ = nullptr;
@@ -191,6 +208,10 @@ ProtocolParsers::~ProtocolParsers() = default;
 uint64_t ProtocolParsers::bytes_for(const ParseSettings& s) noexcept {
   return uint64_t{s.flows_max} * (sizeof(Slot) + sizeof(Pool::State)) +
          uint64_t{s.buffers} * kMessageBytesMax;
+}
+
+void ProtocolParsers::judge_kinds(uint64_t kinds) noexcept {
+  teller_->judge_kinds(kinds);
 }
 
 // The flow's state is not needed any more; whether its next packet is wanted is the caller's word.
@@ -297,7 +318,7 @@ void ProtocolParsers::icmp(const PacketView& p, const Headers& h, const Tracked&
   teller_->speaks(t.direction == 0);
   FactWriter& facts = teller_->fresh();
   write_icmp(facts, p, h);
-  teller_->tell(EvidenceKind::kIcmp, facts, Ends::kSenderFirst);
+  teller_->tell(EvidenceKind::kIcmp, facts, Ends::kSenderFirst, 0);
   count_on(*t.flow, told);
   if (told >= kMessagesTold && !h.has(kIcmpError)) settle(*t.flow);
 }

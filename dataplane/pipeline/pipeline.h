@@ -26,6 +26,7 @@ struct WorkerWire {
   WireIo* io = nullptr;
 };
 
+class JudgeStage;
 class StreamStage;
 
 class Worker {
@@ -79,6 +80,8 @@ class Worker {
                      MatchCounts& counts);
   bool read_in_line(size_t i, const WorkerWire& wire);
   void release_unread(const Tracked& tracked, const LoadedRules* rules);
+  void read_packet(size_t i, const LoadedRules* rules, const WorkerWire& wire, MatchCounts& counts);
+  void take_judged(size_t i, MatchCounts& counts);
   void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
                  MatchCounts& counts);
   void defragment(const WorkerWire& wire, size_t i);
@@ -125,6 +128,7 @@ class Worker {
   EventWriter events_;
   std::unique_ptr<Classifier> classifier_;
   InspectionDepth depth_;
+  std::unique_ptr<JudgeStage> judge_;
   ProtocolParsers parsers_;
   Defragmenter fragments_;
   const uint64_t cycles_per_us_;

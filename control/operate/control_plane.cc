@@ -416,8 +416,8 @@ void ControlPlane::Parts::end_reload(Config accepted, const std::string& refusal
   if (const auto home = home_network(config.rules)) chain.intake().use(*home);
   if (eve) eve->rotate_at(config.logs.rotate_bytes);
   last_reload.busy = false;
-  const auto list = [](const std::vector<std::string>& lines) {
-    return lines.empty() ? "nothing" : fmt::format("{}", fmt::join(lines, "; "));
+  const auto list = [](const std::vector<std::string>& keys) {
+    return keys.empty() ? "nothing" : fmt::format("{}", fmt::join(keys, "; "));
   };
   tell(Telling::kInfo, "configuration reloaded; changed: " + list(last_reload.taken));
   if (!last_reload.restart.empty()) {

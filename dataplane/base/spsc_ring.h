@@ -54,7 +54,7 @@ class SpscByteRing {
     }
     if (pad != 0) write_pad(at);
     claimed_ = tail + pad;
-    // The consumer's core has these lines still: asked for now, they are here when it is their turn.
+    // The consumer's core has these lines still: asked for now, they are here when they are due.
     for (uint64_t next = claimed_ + kAhead; next < claimed_ + kAhead + bytes; next += 64) {
       __builtin_prefetch(data_ + (next & (capacity_ - 1)), 1);
     }

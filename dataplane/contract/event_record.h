@@ -122,9 +122,7 @@ struct RuleHit {
   TimeNs flow_first_ns = 0;
   uint64_t image_generation = 0;  // rule image the index below belongs to
   uint32_t rule_index = 0;        // in that image
-  uint32_t sid = 0;
-  uint32_t gid = 1;
-  uint32_t rev = 0;
+  uint32_t sid = 0, gid = 1, rev = 0;
   uint32_t packet_bytes = 0;
   uint16_t app_master = 0, app = 0;
   Action action = Action::kAlert;  // what the rule asks for
@@ -134,8 +132,7 @@ struct RuleHit {
   MacAddress src_mac{}, dst_mac{};
   uint64_t packet_number = 0;  // 1-based position in the capture; live: of the worker
   uint32_t transaction = 0xffffffff;  // of the event that hit; all bits: of none, or not known
-  uint8_t protocol = 0;               // as FlowReport has it
-  uint8_t reserved[3] = {};
+  uint8_t protocol = 0, reserved[3] = {};  // as FlowReport has it
 };
 static_assert(sizeof(RuleHit) == 192);
 

@@ -33,7 +33,9 @@ class ImageChecker {
   explicit ImageChecker(std::span<const uint8_t> bytes) noexcept : bytes_(bytes) {}
 
   Result<RuleImage> open() {
-    if (!(header() && sections() && references() && facts() && rules())) return fail("rule image: " + error_);
+    if (!(header() && sections() && references() && facts() && rules())) {
+      return fail("rule image: " + error_);
+    }
     image_.generation_ = header_.generation;
     return image_;
   }

@@ -15,7 +15,7 @@
 
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/result.h"
-#include "dataplane/contract/evidence.h"
+#include "dataplane/contract/rule_buffers.h"
 #include "dataplane/contract/verdict.h"
 
 namespace weir {
@@ -88,33 +88,6 @@ struct ImageContent {
 };
 static_assert(sizeof(ImageContent) == 16);
 
-struct ImageSpan { uint32_t first = 0, count = 0; };
-
-// Who states a fact, where that makes a difference: the question stands in a DNS answer as well.
-enum class Sayer : uint8_t { kEither, kClient, kServer };
-
-enum ImageBufferFlag : uint8_t {
-  kBufferLowerCase = 1u << 0,  // to_lowercase: seen in lower case
-  kBufferDotPrefix = 1u << 1,  // dotprefix: seen with a '.' before it
-};
-
-// One thing that a rule wants to be stated: one of these facts, of such a size, with such contents.
-// All of a rule's buffers must hold within one event.
-constexpr unsigned kBufferFactsMax = 4;
-constexpr uint16_t kNoFact = 0xffff;
-struct ImageBuffer {
-  uint16_t fact[kBufferFactsMax] = {kNoFact, kNoFact, kNoFact, kNoFact};  // any of them
-  uint32_t contents = 0;                                                  // first
-  uint16_t contents_count = 0;
-  uint16_t size_min = 0, size_max = 65535;  // bsize, bytes, inclusive
-  Sayer sayer = Sayer::kEither;
-  uint8_t flags = 0;  // ImageBufferFlag
-};
-static_assert(sizeof(ImageBuffer) == 20);
-
-// A pattern of the facts' database: the rules it leads to when it stands in that fact.
-struct FactPattern { uint32_t fact = 0; ImageSpan rules; };
-
 // Sorted, disjoint, inclusive. IPv4 ranges in host order; IPv6 ranges hold no mapped IPv4.
 struct Ipv4Range { uint32_t first = 0, last = 0; };
 struct Ipv6Range { IpAddress first{}, last{}; };
@@ -157,9 +130,6 @@ struct ImageHeader {
   ImageSection fact_database;    // as database, for what facts say
 };
 static_assert(sizeof(ImageHeader) == 360);
-
-// Whether rules can bind contents to such a fact: it is a text, or has one plain way to be written.
-bool is_searchable(FactType type) noexcept;
 
 // Over words of 8 bytes (the last padded with zero); the checksum field counts as 0.
 uint64_t image_checksum(std::span<const uint8_t> image) noexcept;

@@ -421,7 +421,7 @@ const bool kHasWideSum = __builtin_cpu_supports("avx2") != 0;
 
 // Plain sum of the 16-bit words of `bytes` bytes at p: a multiple of kWideBytes, at most 65,535.
 __attribute__((target("avx2"))) uint64_t wide_sum(const uint8_t* p, uint32_t bytes) noexcept {
-  // The instruction adds pairs of signed words: so each goes in less 0x8000. No lane leaves 32 bits.
+  // The instruction adds pairs of signed words: each goes in less 0x8000. No lane leaves 32 bits.
   const __m256i middle = _mm256_set1_epi16(-0x8000), once = _mm256_set1_epi16(1);
   __m256i sums[2] = {};
   for (uint32_t at = 0; at < bytes; at += kWideBytes) {

@@ -31,8 +31,9 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
   // Counts of evidence that are due; all: every one, for the end.
   void tell_counted(TimeNs now, bool all);
 
-  // Stage. transactions[i]: of the event that hits of rules over facts are of. packet_number: of the first packet of the burst, counted from 1. rows: those of which
-  // there may be something to tell.
+  // Stage. transactions[i]: of the event that hits of rules over facts are of. packet_number: of
+  // the first packet of the burst, counted from 1. rows: those of which there may be something to
+  // tell.
   void observe(std::span<const PacketView> packets, std::span<const Headers> headers,
                std::span<const Tracked> tracked, std::span<const bool> became_known,
                std::span<const Hits> hits, std::span<const uint32_t> transactions,

@@ -103,7 +103,9 @@ Result<void> LoadedRules::make_ready(Matcher& m) const {
     if (database == nullptr) continue;
     hs_error_t code = hs_alloc_scratch(database, &m.scratch_);
     // A database for streams would only be refused at the first packet: try it now.
-    if (code == HS_SUCCESS) code = hs_scan(database, "weir", 4, 0, m.scratch_, ignore_match, nullptr);
+    if (code == HS_SUCCESS) {
+      code = hs_scan(database, "weir", 4, 0, m.scratch_, ignore_match, nullptr);
+    }
     if (code != HS_SUCCESS) return fail(database_error(code));
   }
   return {};

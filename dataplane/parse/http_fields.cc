@@ -103,8 +103,8 @@ HttpLogin write_negotiation(FactWriter& facts, Bytes token, size_t user_max) noe
 }
 
 std::string_view mechanism_of(HttpLogin login) noexcept {
-  constexpr std::string_view kNames[] = {"", "basic", "digest", "ntlmssp", "kerberos"};
-  return kNames[static_cast<unsigned>(login)];
+  constexpr std::string_view kMechanisms[] = {"", "basic", "digest", "ntlmssp", "kerberos"};
+  return kMechanisms[static_cast<unsigned>(login)];
 }
 
 }  // namespace

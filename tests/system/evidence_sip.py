@@ -17,8 +17,9 @@ with wire(start=False) as (lab, weir):
     evidence = Evidence(weir)
 
     def call(what, port, number, transport):
-        did(what, lab.run('client', ['sipp', '-sn', 'uac', f'{SERVER4}:5060', '-i', CLIENT4, '-p', port, '-t', transport,
-                                     '-s', number, '-m', CALLS, '-r', '5', '-d', '100', '-nostdin', '-timeout', '20s'],
+        did(what, lab.run('client', ['sipp', '-sn', 'uac', f'{SERVER4}:5060', '-i', CLIENT4, '-p', port,
+                                     '-t', transport, '-s', number, '-m', CALLS, '-r', '5', '-d', '100', '-nostdin',
+                                     '-timeout', '20s'],
                           cwd=lab.dir), 0, f'Successful call +\\| +0 +\\| +{CALLS}')
 
     for what, port, number, transport in (('calls over UDP', 5070, 'bob', 'u1'), ('calls over TCP', 5071, 'eve', 't1')):

@@ -75,7 +75,7 @@ FORBIDDEN = [
     (NO_EXCEPTIONS, r'\bthrow\b', 'errors are values here (Result)'),
     (PACKET_PATH, r'\b(f|s|sn|vf|vsn|d)?printf\s*\(|\bstd::(cout|cerr|clog)\b|\bfmt::', 'the packet path does not log'),
     (PACKET_PATH, r'\b(malloc|calloc|realloc|free|strdup)\s*\(', 'allocated at start, from sizes, by an owner'),
-    (PACKET_PATH, r'(?<![\w#:])new\b(?!\s*\()|\bdelete\b(?!\s*[;,)])', 'owners hold unique_ptr or vector'),
+    (PACKET_PATH, r'(?<![\w#:<])new\b(?!\s*\()|\bdelete\b(?!\s*[;,)])', 'owners hold unique_ptr or vector'),
     (PACKET_PATH, r'\bstd::(w?string|stringstream|ostringstream|map|unordered_map|list|function)\b',
      'allocates per packet'),
     (PACKET_PATH, r'\bstd::(mutex|lock_guard|unique_lock|condition_variable)\b', 'the packet path never waits'),

@@ -8,6 +8,7 @@
 
 #include "appliance/verb.h"
 #include "control/operate/operate.h"
+#include "rules/language/language.h"
 
 namespace weir {
 
@@ -99,14 +100,17 @@ void add_config(CLI::App& app, Chosen& chosen) {
 }
 
 void add_fields(CLI::App& app, Chosen& chosen) {
-  auto* verb = app.add_subcommand("fields", "list every fact that parsers state, and its type");
+  auto* verb = app.add_subcommand(
+      "fields", "list every fact that parsers state, its type, and other names rules have for it");
   verb->callback([&chosen] {
     chosen = [] {
       for (unsigned i = 0; i < kFacts; ++i) {
         const auto fact = static_cast<Fact>(i);
         const FactType type = fact_info(fact).type;
         if (type == FactType::kItem) continue;
-        fmt::print("{:<60} {}\n", fact_name(fact), fact_type_name(type));
+        const std::string words = fact_keywords(fact);
+        fmt::print("{:<60} {:<{}}{}\n", fact_name(fact), fact_type_name(type),
+                   words.empty() ? 0 : 16, words);
       }
       return kExitGood;
     };

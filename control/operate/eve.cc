@@ -258,7 +258,12 @@ std::string_view EveLines::rule_alert(const RuleHit& r, const CatalogRule* rule)
   json_.field("category", rule != nullptr ? std::string_view(rule->category) : std::string_view());
   json_.field("severity", rule != nullptr ? unsigned{rule->severity} : 3u);
   json_.close();
-  json_.field("app_proto", app_name(names(), r.app_master, r.app));
+  FlowReport flow;
+  flow.protocol = r.protocol;
+  flow.app_master = r.app_master;
+  flow.app = r.app;
+  json_.field("app_proto", app_name(names(), flow));
+  if (r.transaction != kNoTransaction) json_.field("tx_id", r.transaction);
   json_.field("direction", r.to_server != 0 ? "to_server" : "to_client");
   if (r.flow != 0) {
     Endpoints e = r.ends;  // of the flow: from its initiator

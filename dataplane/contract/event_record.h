@@ -122,9 +122,7 @@ struct RuleHit {
   TimeNs flow_first_ns = 0;
   uint64_t image_generation = 0;  // rule image the index below belongs to
   uint32_t rule_index = 0;        // in that image
-  uint32_t sid = 0;
-  uint32_t gid = 1;
-  uint32_t rev = 0;
+  uint32_t sid = 0, gid = 1, rev = 0;
   uint32_t packet_bytes = 0;
   uint16_t app_master = 0, app = 0;
   Action action = Action::kAlert;  // what the rule asks for
@@ -133,8 +131,10 @@ struct RuleHit {
   uint8_t side = 0;                // Side the packet came in by
   MacAddress src_mac{}, dst_mac{};
   uint64_t packet_number = 0;  // 1-based position in the capture; live: of the worker
+  uint32_t transaction = 0xffffffff;  // of the event that hit; all bits: of none, or not known
+  uint8_t protocol = 0, reserved[3] = {};  // as FlowReport has it
 };
-static_assert(sizeof(RuleHit) == 184);
+static_assert(sizeof(RuleHit) == 192);
 
 // Sampled (at most a bounded number per second and worker; all are counted in the stats).
 struct Drop {

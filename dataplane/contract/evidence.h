@@ -60,6 +60,7 @@ std::string_view evidence_name(EvidenceKind kind) noexcept;  // "dns" "tls" ...
 std::string_view evidence_applications(EvidenceKind kind) noexcept;
 
 constexpr uint16_t kFactCut = 0x8000;
+constexpr uint32_t kFactHeadBytes = 4;   // in front of each value
 constexpr uint32_t kFactBytesMax = 4096;  // of one event; what does not fit is left out and said so
 
 constexpr uint32_t kNoTransaction = 0xffffffff;
@@ -98,6 +99,10 @@ struct Evidence {
   uint32_t transaction = kNoTransaction;  // which of its flow, from 0, in the order of telling
   uint64_t packet_number = 0;
   std::span<const uint8_t> facts;
+  // For rules alone, while it is told:
+  uint16_t shown = 0;         // the first so many bytes of facts they have seen before
+  bool from_client = true;    // who sent what the event was told upon
+  bool one_message = false;  // it is of one message, not of what was asked and answered
 };
 
 struct FactValue {
@@ -120,6 +125,7 @@ template <class Each>
 bool each_fact(std::span<const uint8_t> facts, Each&& each) {
   while (!facts.empty()) {
     uint16_t head[2];
+    static_assert(sizeof head == kFactHeadBytes);
     if (facts.size() < sizeof head) return false;
     std::memcpy(head, facts.data(), sizeof head);
     const size_t length = head[1] & ~kFactCut;

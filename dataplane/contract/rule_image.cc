@@ -22,13 +22,20 @@ uint64_t image_checksum(std::span<const uint8_t> image) noexcept {
   return h;
 }
 
+bool is_searchable(FactType type) noexcept {
+  return type == FactType::kText || type == FactType::kHex || type == FactType::kHexColon ||
+         type == FactType::kNumber || type == FactType::kSigned;
+}
+
 // Opens an image step by step; the first check that fails leaves its sentence in error_.
 class ImageChecker {
  public:
   explicit ImageChecker(std::span<const uint8_t> bytes) noexcept : bytes_(bytes) {}
 
   Result<RuleImage> open() {
-    if (!(header() && sections() && references() && rules())) return fail("rule image: " + error_);
+    if (!(header() && sections() && references() && facts() && rules())) {
+      return fail("rule image: " + error_);
+    }
     image_.generation_ = header_.generation;
     return image_;
   }
@@ -83,7 +90,13 @@ class ImageChecker {
            section(h.pattern_rules, "rules by pattern", image_.pattern_rules_) &&
            section(h.header_lists, "header lists", image_.header_lists_) &&
            section(h.header_rules, "rules by header", image_.header_rules_) &&
-           section(h.database, "database", image_.database_);
+           section(h.database, "database", image_.database_) &&
+           section(h.buffers, "buffers", image_.buffers_) &&
+           section(h.fact_patterns, "patterns of facts", image_.fact_patterns_) &&
+           section(h.fact_pattern_rules, "rules by fact pattern", image_.fact_pattern_rules_) &&
+           section(h.fact_lists, "lists by fact", image_.fact_lists_) &&
+           section(h.fact_rules, "rules by fact", image_.fact_rules_) &&
+           section(h.fact_database, "database of facts", image_.fact_database_);
   }
 
   static bool inside(const ImageSpan& s, size_t count) noexcept {
@@ -130,6 +143,49 @@ class ImageChecker {
     return true;
   }
 
+  static bool searchable(uint32_t fact) noexcept {
+    return fact < kFacts && is_searchable(fact_info(static_cast<Fact>(fact)).type);
+  }
+
+  bool buffer(const ImageBuffer& b) const noexcept {
+    if (!searchable(b.fact[0]) || b.size_min > b.size_max ||
+        std::bit_cast<uint8_t>(b.sayer) > static_cast<uint8_t>(Sayer::kServer)) {
+      return false;
+    }
+    for (const uint16_t fact : b.fact) {
+      if (fact != kNoFact && !searchable(fact)) return false;
+    }
+    return inside({b.contents, b.contents_count}, image_.contents_.size());
+  }
+
+  bool facts() {
+    for (const ImageBuffer& b : image_.buffers_) {
+      if (!buffer(b)) return wrong("a buffer is not whole");
+    }
+    for (const FactPattern& p : image_.fact_patterns_) {
+      if (!searchable(p.fact) || !inside(p.rules, image_.fact_pattern_rules_.size())) {
+        return wrong("a pattern of a fact is not whole");
+      }
+    }
+    if (!with_buffers(image_.fact_pattern_rules_)) return wrong("a fact's pattern names no rule");
+    if (image_.fact_lists_.size() != (image_.buffers_.empty() ? 0 : kFacts) ||
+        !lists(image_.fact_lists_, image_.fact_rules_) || !with_buffers(image_.fact_rules_)) {
+      return wrong("a list by fact names no rule");
+    }
+    if (image_.fact_patterns_.empty() != image_.fact_database_.empty()) {
+      return wrong("patterns and database of facts do not belong together");
+    }
+    return true;
+  }
+
+  // A rule without buffers would hold of every event.
+  bool with_buffers(std::span<const uint32_t> named) const noexcept {
+    for (const uint32_t rule : named) {
+      if (rule >= image_.rules_.size() || image_.rules_[rule].buffers_count == 0) return false;
+    }
+    return true;
+  }
+
   bool lists(std::span<const ImageSpan> spans, std::span<const uint32_t> named) const noexcept {
     for (const ImageSpan& s : spans) {
       if (!inside(s, named.size())) return false;
@@ -166,7 +222,9 @@ class ImageChecker {
            index_or_none(r.dst_set, image_.address_sets_.size()) &&
            index_or_none(r.src_ports, image_.port_sets_.size()) &&
            index_or_none(r.dst_ports, image_.port_sets_.size()) &&
-           inside({r.contents, r.contents_count}, image_.contents_.size());
+           inside({r.contents, r.contents_count}, image_.contents_.size()) &&
+           inside({r.buffers, r.buffers_count}, image_.buffers_.size()) &&
+           (r.contents_count == 0 || r.buffers_count == 0);
   }
 
   static bool limit(const RateLimit& l) noexcept {

@@ -15,12 +15,13 @@
 
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/result.h"
+#include "dataplane/contract/rule_buffers.h"
 #include "dataplane/contract/verdict.h"
 
 namespace weir {
 
 constexpr uint64_t kRuleImageMagic = 0x31454c5552570a57;
-constexpr uint32_t kRuleImageVersion = 1;
+constexpr uint32_t kRuleImageVersion = 2;
 constexpr uint64_t kRuleImageBytesMax = 1u << 30;
 constexpr uint32_t kNoIndex = 0xffffffff;
 
@@ -36,6 +37,15 @@ enum ImageRuleFlag : uint8_t {
                                 // holds for the flow. A pass rule passes all of it
 };
 
+// What a rule wants of the packet's flow; nothing set: it need not even have one.
+enum ImageFlowFlag : uint8_t {
+  kFlowToServer = 1u << 0,
+  kFlowToClient = 1u << 1,
+  kFlowIsEstablished = 1u << 2,
+  kFlowNotEstablished = 1u << 3,
+  kFlowPacketsAlone = 1u << 4,  // contents do not reach over several packets
+};
+
 struct ImageRule {
   uint32_t sid = 0, gid = 1, rev = 0;
   Action action = Action::kAlert;
@@ -48,10 +58,16 @@ struct ImageRule {
   uint16_t payload_min = 0, payload_max = 65535;        // dsize, bytes, inclusive
   uint32_t contents = 0;                                // first
   uint16_t contents_count = 0;
-  uint16_t reserved = 0;
-  uint32_t limit = kNoIndex;                            // of kRateLimit: in limits()
+  uint8_t flow = 0;  // ImageFlowFlag
+  uint8_t reserved = 0;
+  uint32_t limit = kNoIndex;   // of kRateLimit: in limits()
+  uint32_t buffers = 0;        // first. A rule has buffers or contents, never both
+  uint64_t applications = 0;   // a bit per EvidenceKind that its flow may speak; 0: any, or none
+  uint16_t buffers_count = 0;  // not 0: asked when something is stated, not packet by packet
+  uint16_t reserved2[3] = {};
 };
-static_assert(sizeof(ImageRule) == 56);
+static_assert(sizeof(ImageRule) == 80);
+static_assert(kEvidenceKinds <= 64);
 
 enum ImageContentFlag : uint16_t {
   kContentNocase = 1u << 0,    // ASCII letters; the bytes are stored in lower case
@@ -71,8 +87,6 @@ struct ImageContent {
   int32_t to = INT32_MAX;      // INT32_MAX: no limit
 };
 static_assert(sizeof(ImageContent) == 16);
-
-struct ImageSpan { uint32_t first = 0, count = 0; };
 
 // Sorted, disjoint, inclusive. IPv4 ranges in host order; IPv6 ranges hold no mapped IPv4.
 struct Ipv4Range { uint32_t first = 0, last = 0; };
@@ -108,8 +122,14 @@ struct ImageHeader {
   ImageSection header_lists;     // kHeaderLists ImageSpan into header_rules
   ImageSection header_rules;     // uint32_t rule, ascending in each list
   ImageSection database;         // uint8_t: serialised libhs database; empty if there is no pattern
+  ImageSection buffers;          // ImageBuffer
+  ImageSection fact_patterns;    // by pattern id: FactPattern into fact_pattern_rules
+  ImageSection fact_pattern_rules;  // uint32_t rule
+  ImageSection fact_lists;       // kFacts ImageSpan into fact_rules; empty if there is no buffer
+  ImageSection fact_rules;       // uint32_t rule: asked whenever that fact is stated
+  ImageSection fact_database;    // as database, for what facts say
 };
-static_assert(sizeof(ImageHeader) == 264);
+static_assert(sizeof(ImageHeader) == 360);
 
 // Over words of 8 bytes (the last padded with zero); the checksum field counts as 0.
 uint64_t image_checksum(std::span<const uint8_t> image) noexcept;
@@ -136,6 +156,14 @@ class RuleImage {
   std::span<const ImageSpan> patterns() const noexcept { return patterns_; }
   std::span<const uint32_t> pattern_rules() const noexcept { return pattern_rules_; }
   std::span<const uint8_t> database() const noexcept { return database_; }
+  std::span<const ImageBuffer> buffers() const noexcept { return buffers_; }
+  std::span<const FactPattern> fact_patterns() const noexcept { return fact_patterns_; }
+  std::span<const uint32_t> fact_pattern_rules() const noexcept { return fact_pattern_rules_; }
+  std::span<const uint8_t> fact_database() const noexcept { return fact_database_; }
+  std::span<const uint32_t> fact_list(Fact fact) const noexcept {
+    const ImageSpan s = fact_lists_[static_cast<unsigned>(fact)];
+    return fact_rules_.subspan(s.first, s.count);
+  }
   std::span<const uint32_t> header_list(HeaderList list, PacketKind kind) const noexcept {
     const ImageSpan s = header_lists_[static_cast<unsigned>(list) * kPacketKinds +
                                       static_cast<unsigned>(kind)];
@@ -159,6 +187,12 @@ class RuleImage {
   std::span<const ImageSpan> header_lists_;
   std::span<const uint32_t> header_rules_;
   std::span<const uint8_t> database_;
+  std::span<const ImageBuffer> buffers_;
+  std::span<const FactPattern> fact_patterns_;
+  std::span<const uint32_t> fact_pattern_rules_;
+  std::span<const ImageSpan> fact_lists_;
+  std::span<const uint32_t> fact_rules_;
+  std::span<const uint8_t> fact_database_;
 };
 
 }  // namespace weir

@@ -187,7 +187,8 @@ void EventWriter::observe_flow(const Tracked& t, bool became_known, uint8_t wire
 
 void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked& t,
                             const Hits& hits, const LoadedRules& rules, const Decision& d,
-                            uint8_t wire, FlowTable& flows, uint64_t packet_number) {
+                            uint8_t wire, FlowTable& flows, uint64_t packet_number,
+                            uint32_t transaction) {
   stats_.rule_hits.add(hits.count);
   for (unsigned n = 0; n < hits.count; ++n) {
     const ImageRule& rule = rules.rule(hits.rule[n]);
@@ -217,6 +218,8 @@ void EventWriter::rule_hits(const PacketView& p, const Headers& h, const Tracked
       r.app_master = t.flow->app_master;
       r.app = t.flow->app;
       r.to_server = t.direction == 0;
+      r.protocol = t.flow->protocol;
+      if (rule.buffers_count != 0) r.transaction = transaction;
     });
   }
 }
@@ -267,9 +270,9 @@ void EventWriter::address_claim(const PacketView& p, const Headers& h, uint8_t w
 
 void EventWriter::observe(std::span<const PacketView> packets, std::span<const Headers> headers,
                           std::span<const Tracked> tracked, std::span<const bool> became_known,
-                          std::span<const Hits> hits, const LoadedRules* rules,
-                          std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
-                          uint64_t packet_number, Rows rows) {
+                          std::span<const Hits> hits, std::span<const uint32_t> transactions,
+                          const LoadedRules* rules, std::span<const Decision> decisions,
+                          uint8_t wire, FlowTable& flows, uint64_t packet_number, Rows rows) {
   for (const size_t i : each(rows & first_rows(packets.size()))) {
     const Tracked& t = tracked[i];
     if (t.flow != nullptr && (t.events != 0 || became_known[i])) {
@@ -277,7 +280,7 @@ void EventWriter::observe(std::span<const PacketView> packets, std::span<const H
     }
     if (hits[i].count != 0 && !decisions[i].settled) {
       rule_hits(packets[i], headers[i], t, hits[i], *rules, decisions[i], wire, flows,
-                packet_number + i);
+                packet_number + i, transactions[i]);
     }
     if (decisions[i].would != Reason::kNone && drops_.admit(packets[i].time_ns)) {
       drop(packets[i], headers[i], t, decisions[i], wire);

@@ -30,13 +30,14 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
   // Counts of evidence that are due; all: every one, for the end.
   void tell_counted(TimeNs now, bool all);
 
-  // Stage. packet_number: of the first packet of the burst, counted from 1. rows: those of which
-  // there may be something to tell.
+  // Stage. transactions[i]: of the event that hits of rules over facts are of. packet_number: of
+  // the first packet of the burst, counted from 1. rows: those of which there may be something to
+  // tell.
   void observe(std::span<const PacketView> packets, std::span<const Headers> headers,
                std::span<const Tracked> tracked, std::span<const bool> became_known,
-               std::span<const Hits> hits, const LoadedRules* rules,
-               std::span<const Decision> decisions, uint8_t wire, FlowTable& flows,
-               uint64_t packet_number, Rows rows = kAllRows);
+               std::span<const Hits> hits, std::span<const uint32_t> transactions,
+               const LoadedRules* rules, std::span<const Decision> decisions, uint8_t wire,
+               FlowTable& flows, uint64_t packet_number, Rows rows = kAllRows);
   // Stage, in place of observe() for packets that Verdicts::drop() dropped.
   void dropped(std::span<const PacketView> packets, std::span<const Headers> headers,
                std::span<const Tracked> tracked, std::span<const Reason> reasons, uint8_t wire,
@@ -84,7 +85,7 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
                     TimeNs now);
   void rule_hits(const PacketView& p, const Headers& h, const Tracked& t, const Hits& hits,
                  const LoadedRules& rules, const Decision& d, uint8_t wire, FlowTable& flows,
-                 uint64_t packet_number);
+                 uint64_t packet_number, uint32_t transaction);
   void drop(const PacketView& p, const Headers& h, const Tracked& t, const Decision& d,
             uint8_t wire);
   void address_claim(const PacketView& p, const Headers& h, uint8_t wire);

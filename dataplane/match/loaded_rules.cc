@@ -12,6 +12,8 @@ namespace weir {
 namespace {
 
 constexpr size_t kPayloadMax = 65536;  // Headers::payload_bytes is 16 bits
+constexpr size_t kStatedMax = kFactBytesMax / kFactHeadBytes;
+constexpr size_t kStatedBytesMax = 3 * kFactBytesMax + 32 * kStatedMax;  // in hex, with colons
 
 const char* database_error(hs_error_t code) noexcept {
   switch (code) {
@@ -33,6 +35,14 @@ bool any_content(const RuleImage& image, uint16_t flag) noexcept {
                      [flag](const ImageContent& c) { return (c.flags & flag) != 0; });
 }
 
+Result<void> read_database(std::span<const uint8_t> stored, hs_database*& out) {
+  if (stored.empty()) return {};
+  const hs_error_t code = hs_deserialize_database(reinterpret_cast<const char*>(stored.data()),
+                                                  stored.size(), &out);
+  if (code != HS_SUCCESS) return fail(database_error(code));
+  return {};
+}
+
 int ignore_match(unsigned, unsigned long long, unsigned long long, unsigned, void*) noexcept {
   return 0;
 }
@@ -45,6 +55,7 @@ Matcher::~Matcher() {
 
 LoadedRules::~LoadedRules() {
   hs_free_database(database_);
+  hs_free_database(fact_database_);
 }
 
 Result<std::unique_ptr<LoadedRules>> LoadedRules::load(std::span<const uint8_t> image,
@@ -58,31 +69,58 @@ Result<std::unique_ptr<LoadedRules>> LoadedRules::load(std::span<const uint8_t> 
   if (!opened) return tl::make_unexpected(opened.error());
   rules->image_ = *opened;
 
-  const std::span<const uint8_t> stored = rules->image_.database();
-  if (!stored.empty()) {
-    const hs_error_t code = hs_deserialize_database(reinterpret_cast<const char*>(stored.data()),
-                                                    stored.size(), &rules->database_);
-    if (code != HS_SUCCESS) return fail(database_error(code));
+  if (auto read = read_database(rules->image_.database(), rules->database_); !read) {
+    return tl::make_unexpected(read.error());
   }
-  const bool folds = any_content(rules->image_, kContentNocase);
-  const bool chains = any_content(rules->image_, kContentRelative | kContentKeepEnds);
+  if (auto read = read_database(rules->image_.fact_database(), rules->fact_database_); !read) {
+    return tl::make_unexpected(read.error());
+  }
+  rules->note_wanted();
   rules->matchers_ = std::make_unique<Matcher[]>(workers);
   for (unsigned i = 0; i < workers; ++i) {
-    Matcher& m = rules->matchers_[i];
-    if (folds) m.lower_.resize(kPayloadMax);
-    if (chains) {
-      for (auto& ends : m.ends_) ends.resize(kPayloadMax);
+    if (auto ready = rules->make_ready(rules->matchers_[i]); !ready) {
+      return tl::make_unexpected(ready.error());
     }
-    if (rules->database_ == nullptr) continue;
-    m.window_.resize(kPayloadMax);
-    hs_error_t code = hs_alloc_scratch(rules->database_, &m.scratch_);
+  }
+  return rules;
+}
+
+Result<void> LoadedRules::make_ready(Matcher& m) const {
+  const bool lowers = std::any_of(
+      image_.buffers().begin(), image_.buffers().end(),
+      [](const ImageBuffer& b) { return (b.flags & kBufferLowerCase) != 0; });
+  if (lowers || any_content(image_, kContentNocase)) m.room_.lower.resize(kPayloadMax);
+  if (any_content(image_, kContentRelative | kContentKeepEnds)) {
+    for (auto& ends : m.room_.ends) ends.resize(kPayloadMax);
+  }
+  if (database_ != nullptr) m.window_.resize(kPayloadMax);
+  if (!image_.buffers().empty()) {
+    m.stated_.reserve(kStatedMax);
+    m.text_.resize(kStatedBytesMax);
+    m.asked_.resize(count());
+  }
+  for (const hs_database* database : {database_, fact_database_}) {
+    if (database == nullptr) continue;
+    hs_error_t code = hs_alloc_scratch(database, &m.scratch_);
     // A database for streams would only be refused at the first packet: try it now.
     if (code == HS_SUCCESS) {
-      code = hs_scan(rules->database_, "weir", 4, 0, m.scratch_, ignore_match, nullptr);
+      code = hs_scan(database, "weir", 4, 0, m.scratch_, ignore_match, nullptr);
     }
     if (code != HS_SUCCESS) return fail(database_error(code));
   }
-  return rules;
+  return {};
+}
+
+void LoadedRules::note_wanted() noexcept {
+  for (const ImageBuffer& b : image_.buffers()) {
+    for (const uint16_t fact : b.fact) {
+      if (fact == kNoFact) continue;
+      const EvidenceKind kind = fact_info(static_cast<Fact>(fact)).scope;
+      wanted_facts_.set(fact);
+      wanted_kinds_ |= kind == EvidenceKind::kAny ? ~uint64_t{0}
+                                                  : uint64_t{1} << static_cast<unsigned>(kind);
+    }
+  }
 }
 
 }  // namespace weir

@@ -116,6 +116,11 @@ void FtpParser::command(Bytes line, bool cut, Output& out) noexcept {
   if ((c.is("RETR") || c.is("STOR")) && !data_port_ && !pasv_waits) {
     out.violation(kKind, "file_before_port");
   }
+  c.shown = out.is_judged(kKind);
+  if (!c.shown) return;
+  FactWriter& facts = out.fresh();
+  write_command(c, facts);
+  out.show(kKind, facts, 0, waiting_ - 1u);
 }
 
 Step FtpParser::reply(Bytes line, bool cut, size_t used, Output& out) noexcept {
@@ -177,14 +182,20 @@ void FtpParser::transferred(const Command& c, unsigned code, Output& out) noexce
   out.tell(EvidenceKind::kFtpData, facts, active_ ? Ends::kSenderFirst : Ends::kClientFirst);
 }
 
+void FtpParser::write_command(const Command& c, FactWriter& facts) noexcept {
+  facts.text(Fact::kFtpCommand, c.verb.bytes());
+  if (!c.data.empty()) {
+    facts.text(Fact::kFtpCommandData, c.data.bytes());
+    facts.flag(Fact::kFtpCommandTruncated, c.cut);
+  }
+}
+
 void FtpParser::tell(const Command* c, bool received, Output& out) noexcept {
   FactWriter& facts = out.fresh();
+  uint16_t shown = 0;
   if (c != nullptr) {
-    facts.text(Fact::kFtpCommand, c->verb.bytes());
-    if (!c->data.empty()) {
-      facts.text(Fact::kFtpCommandData, c->data.bytes());
-      facts.flag(Fact::kFtpCommandTruncated, c->cut);
-    }
+    write_command(*c, facts);
+    if (c->shown) shown = facts.used();
     if (c->port != 0) facts.number(Fact::kFtpDynamicPort, c->port);
     const bool active = c->is("PORT") || c->is("EPRT");
     if (active || c->port != 0) {
@@ -194,7 +205,7 @@ void FtpParser::tell(const Command* c, bool received, Output& out) noexcept {
   facts.append(replies_);
   facts.text(Fact::kFtpReplyReceived, std::string_view(received ? "yes" : "no"));
   facts.flag(Fact::kFtpReplyTruncated, reply_cut_ || replies_.overflow());
-  out.tell(kKind, facts);
+  out.tell(kKind, facts, Ends::kClientFirst, shown);
   replies_.clear();
   in_reply_ = reply_cut_ = false;
 }

@@ -25,6 +25,7 @@ class FtpParser {
     KeptText<8> verb;
     KeptText<300> data;
     bool cut = false;
+    bool shown = false;  // rules have seen it
     uint16_t port = 0;
     bool is(std::string_view v) const noexcept { return verb.is(v); }
   };
@@ -33,6 +34,7 @@ class FtpParser {
   bool decided(Command* c, unsigned code, Bytes line, Output& out) noexcept;
   void account(const Command& c, unsigned code, std::string_view text, Output& out) noexcept;
   void transferred(const Command& c, unsigned code, Output& out) noexcept;
+  static void write_command(const Command& c, FactWriter& facts) noexcept;
   void tell(const Command* c, bool received, Output& out) noexcept;
   Command* oldest() noexcept { return waiting_ == 0 ? nullptr : &commands_[at_]; }
   void drop_oldest() noexcept;

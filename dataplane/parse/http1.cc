@@ -296,7 +296,7 @@ Step Http1::begin_response(Bytes line, Output& out) noexcept {
   server_ = Side{.phase = Phase::kFields, .long_line = server_.long_line};
   response_.clear();
   length_ = 0;
-  status_ = 0;
+  status_ = shown_ = 0;
   offers_http2_ = false;
   if (line.size() < 5 || !equal_ignoring_case(line.first(5), "HTTP/")) {
     fault(server_, Fault::kLine, out);
@@ -445,10 +445,9 @@ Step Http1::body_begins(Side& side) noexcept {
 void Http1::queue(Output& out) noexcept {
   if (beyond_ != 0 || waiting_ == kRequestsMax) {
     ++beyond_;
-    FactWriter& facts = out.fresh();
-    facts.append(request_facts_);
-    return tell_http(out, facts, request_.login, 0);
+    return tell_alone(out);
   }
+  request_.shown = show_http_request(out, request_facts_.facts(), waiting_);
   const auto slot = static_cast<uint8_t>((first_ + waiting_) % kRequestsMax);
   for (unsigned i = 0; !store_.put(slot, request_facts_.facts()) && i < waiting_; ++i) {
     const auto old = static_cast<uint8_t>((first_ + i) % kRequestsMax);
@@ -467,6 +466,7 @@ Step Http1::response_head_ends(Output& out) noexcept {
     return Step::need();
   }
   ++answers_seen_;
+  show_answer(out);
   const bool connected = method == Request::Method::kConnect && status_ / 100 == 2;
   if (method == Request::Method::kConnect && !connected && client_.phase == Phase::kHeld) {
     client_.phase = Phase::kStart;
@@ -520,15 +520,47 @@ void Http1::answer(Output& out) noexcept {
   --waiting_;
 }
 
+// The request at hand, of which rules have seen nothing.
+void Http1::tell_alone(Output& out) noexcept {
+  FactWriter& facts = out.fresh();
+  facts.append(request_facts_);
+  complete_http_request(facts);
+  tell_http(out, facts, request_.login, 0, 0);
+}
+
+// Returns how much of it rules have seen.
+uint16_t Http1::write_request(const Request& r, uint8_t owner, FactWriter& facts) const noexcept {
+  store_.copy(owner, facts);
+  complete_http_request(facts);
+  return r.shown ? facts.used() : uint16_t{0};
+}
+
+void Http1::write_answer(FactWriter& facts) const noexcept {
+  if (status_ != 0) facts.number(Fact::kHttpStatus, status_);
+  facts.append(response_);
+}
+
+// Rules judge an answer by its head; it is told when its body is over.
+void Http1::show_answer(Output& out) noexcept {
+  shown_ = 0;
+  if (!out.is_judged(EvidenceKind::kHttp) || waiting_ == 0 || oldest().told) return;
+  FactWriter& facts = out.fresh();
+  const uint16_t request = write_request(oldest(), first_, facts);
+  write_answer(facts);
+  out.show(EvidenceKind::kHttp, facts, request);
+  shown_ = facts.used();
+}
+
 void Http1::tell(Request r, uint8_t owner, bool answered, Output& out) noexcept {
   FactWriter& facts = out.fresh();
-  store_.copy(owner, facts);
+  uint16_t shown = write_request(r, owner, facts);
   if (answered) {
-    if (status_ != 0) facts.number(Fact::kHttpStatus, status_);
+    write_answer(facts);
+    if (shown_ != 0) shown = shown_;
     facts.number(Fact::kHttpLength, length_);
-    facts.append(response_);
+    shown_ = 0;
   }
-  tell_http(out, facts, r.login, answered ? status_ : 0);
+  tell_http(out, facts, r.login, answered ? status_ : 0, shown);
 }
 
 void Http1::end(Output& out) noexcept {
@@ -542,9 +574,7 @@ void Http1::end(Output& out) noexcept {
     first_ = static_cast<uint8_t>((first_ + 1) % kRequestsMax);
   }
   if (client_.phase != Phase::kFields) return;  // else its head did not end
-  FactWriter& facts = out.fresh();
-  facts.append(request_facts_);
-  tell_http(out, facts, request_.login, 0);
+  tell_alone(out);
   client_.phase = Phase::kStart;
 }
 

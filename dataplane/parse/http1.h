@@ -51,6 +51,7 @@ class Http1 {
     enum class Method : uint8_t { kPlain, kHead, kConnect } method = Method::kPlain;
     HttpLogin login = HttpLogin::kNone;
     bool told = false;
+    bool shown = false;  // rules have seen it
     bool wants_http2 = false;
   };
   struct Line {
@@ -75,6 +76,10 @@ class Http1 {
   void answer(Output& out) noexcept;
   void queue(Output& out) noexcept;
   void tell(Request r, uint8_t owner, bool answered, Output& out) noexcept;
+  void tell_alone(Output& out) noexcept;
+  uint16_t write_request(const Request& r, uint8_t owner, FactWriter& facts) const noexcept;
+  void write_answer(FactWriter& facts) const noexcept;
+  void show_answer(Output& out) noexcept;
   void fault(Side& side, Fault f, Output& out) noexcept;
   Request& oldest() noexcept { return requests_[first_]; }
 
@@ -84,6 +89,7 @@ class Http1 {
   uint32_t requests_seen_ = 0, answers_seen_ = 0;
   uint32_t beyond_ = 0;  // requests that were told at once because too many wait
   uint16_t status_ = 0;  // of the answer at hand
+  uint16_t shown_ = 0;   // of the event it will be told in: rules have seen it; 0: nothing of it
   bool unmatched_told_ = false;
   bool upgrade_asked_ = false;
   bool offers_http2_ = false;  // the answer at hand

@@ -207,6 +207,8 @@ bool Http2::read_block(HeaderBlock& block, uint32_t stream, bool request, const 
     if (oldest == nullptr) break;
     tell(*oldest, out);
   }
+  if (request) s->request_bytes = facts.used();
+  show(*s, out);
   return true;
 }
 
@@ -285,8 +287,11 @@ Step Http2::error(const Frame& f, const Input& in, Output& out) noexcept {
 
 void Http2::upgraded(const FactWriter& request) noexcept {
   newest_[1] = 1;
-  streams_[0] = Stream{.id = 1};
+  streams_[0] = Stream{.id = 1, .request_bytes = request.used()};
   store_.put(0, request.facts());
+  FactList<kFactBytesMax> facts;
+  write_event(streams_[0], facts);
+  streams_[0].shown = facts.used();  // in HTTP/1
 }
 
 Http2::Stream* Http2::find(uint32_t id) noexcept {
@@ -310,16 +315,33 @@ void Http2::ended(Stream* s, bool from_client, Output& out) noexcept {
   if (s != nullptr && !from_client) tell(*s, out);
 }
 
-void Http2::tell(Stream& s, Output& out) noexcept {
-  FactWriter& facts = out.fresh();
+// Grows at its end as more is kept of the stream.
+void Http2::write_event(const Stream& s, FactWriter& facts) const noexcept {
+  FactList<kFactBytesMax> kept;
+  store_.copy(owner(s), kept);
+  const size_t asked = std::min<size_t>(s.request_bytes, kept.used());
   facts.text(Fact::kHttpVersion, std::string_view("2"));
   facts.number(Fact::kHttp2Stream, s.id);
-  if (s.status != 0) {
-    facts.number(Fact::kHttpStatus, s.status);
-    facts.number(Fact::kHttpLength, s.length);
-  }
-  store_.copy(owner(s), facts);
-  tell_http(out, facts, s.login, s.status);
+  facts.append(kept.facts().first(asked));
+  complete_http_request(facts);
+  if (s.status != 0) facts.number(Fact::kHttpStatus, s.status);
+  facts.append(kept.facts().subspan(asked));
+}
+
+// Rules judge a request, then its answer by its head.
+void Http2::show(Stream& s, Output& out) const noexcept {
+  if (!out.is_judged(EvidenceKind::kHttp)) return;
+  FactWriter& facts = out.fresh();
+  write_event(s, facts);
+  out.show(EvidenceKind::kHttp, facts, s.shown, Output::kSomeAhead);
+  s.shown = facts.used();
+}
+
+void Http2::tell(Stream& s, Output& out) noexcept {
+  FactWriter& facts = out.fresh();
+  write_event(s, facts);
+  if (s.status != 0) facts.number(Fact::kHttpLength, s.length);
+  tell_http(out, facts, s.login, s.status, s.shown);
   store_.drop(owner(s));
   s = Stream{};
 }

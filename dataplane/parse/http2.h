@@ -24,8 +24,10 @@ class Http2 {
   struct Stream {
     uint32_t id = 0;  // 0: free
     uint16_t status = 0;
+    uint16_t shown = 0;  // so much of its event rules have seen
     HttpLogin login = HttpLogin::kNone;
-    uint64_t length = 0;  // of the answer's body
+    uint16_t request_bytes = 0;  // of the facts that are kept of it, the request's: the first
+    uint64_t length = 0;         // of the answer's body
   };
   static Frame frame_at(Bytes bytes) noexcept;
   Step data(const Frame& f, const Input& in, Output& out) noexcept;
@@ -38,6 +40,8 @@ class Http2 {
   Stream* find(uint32_t id) noexcept;
   Stream* open(uint32_t id, Output& out) noexcept;
   void ended(Stream* s, bool from_client, Output& out) noexcept;
+  void write_event(const Stream& s, FactWriter& facts) const noexcept;
+  void show(Stream& s, Output& out) const noexcept;
   void tell(Stream& s, Output& out) noexcept;
   uint8_t owner(const Stream& s) const noexcept { return static_cast<uint8_t>(&s - streams_); }
 

@@ -183,19 +183,31 @@ HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept {
   return HttpLogin::kNone;
 }
 
-void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status) noexcept {
+void complete_http_request(FactWriter& facts) noexcept {
   const FactValue url = find_fact(facts.facts(), Fact::kHttpUrl);
+  if (url.fact == Fact::kCount) return;
   uint8_t room[kHttpUrlMax];
+  facts.text(Fact::kHttpUrlNormalized, normalized_uri(url.bytes, room));
+}
+
+bool show_http_request(Output& out, Bytes facts, uint32_t ahead) noexcept {
+  if (!out.is_judged(EvidenceKind::kHttp)) return false;
+  FactWriter& all = out.fresh();
+  all.append(facts);
+  complete_http_request(all);
+  out.show(EvidenceKind::kHttp, all, 0, ahead);
+  return true;
+}
+
+void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status,
+               uint16_t shown) noexcept {
   ShortText<128> user, domain, host;  // tell() has the facts' room used again
   if (login != HttpLogin::kNone) user.assign(find_fact(facts.facts(), Fact::kHttpUser).bytes);
   if (login == HttpLogin::kNtlm) {
     domain.assign(find_fact(facts.facts(), Fact::kNtlmDomain).bytes);
     host.assign(find_fact(facts.facts(), Fact::kNtlmHost).bytes);
   }
-  if (url.fact != Fact::kCount) {
-    facts.text(Fact::kHttpUrlNormalized, normalized_uri(url.bytes, room));
-  }
-  out.tell(EvidenceKind::kHttp, facts);
+  out.tell(EvidenceKind::kHttp, facts, Ends::kClientFirst, shown);
   if (login == HttpLogin::kNone) return;
   const bool refused = status == 401 || status == 403 || status == 407;
   const char code[3] = {static_cast<char>('0' + status / 100 % 10),

@@ -65,8 +65,15 @@ void write_http_request_field(FactWriter& facts, HttpField field, Bytes value) n
 void write_http_response_field(FactWriter& facts, HttpField field, Bytes value) noexcept;
 HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept;
 
+// Adds what follows from a request's facts. Right behind them: rules are shown these together.
+void complete_http_request(FactWriter& facts) noexcept;
+// Rules see a request whose facts these are, behind so many others that wait for their answers.
+// false: no rule asks.
+bool show_http_request(Output& out, Bytes facts, uint32_t ahead) noexcept;
+
 // The event of a request whose facts are in `facts` already (of out.fresh()), and its login.
-// status 0: there is no answer.
-void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status) noexcept;
+// status 0: there is no answer. shown: as Output::tell() has it.
+void tell_http(Output& out, FactWriter& facts, HttpLogin login, unsigned status,
+               uint16_t shown) noexcept;
 
 }  // namespace weir::parse

@@ -251,8 +251,9 @@ void MqttParser::message(FactWriter& facts, uint8_t type, uint8_t flags, Bytes b
 
 void MqttParser::tell_connect(Output& out) noexcept {
   if (connect_.empty()) return;
-  out.tell(kKind, connect_);
+  out.tell(kKind, connect_, Ends::kClientFirst, shown_);
   connect_.clear();
+  shown_ = 0;
 }
 
 Step MqttParser::parse(const Input& in, Output& out) noexcept {
@@ -276,6 +277,11 @@ Step MqttParser::parse(const Input& in, Output& out) noexcept {
     if (!connect(facts, body) && body.size() == length) out.violation(kKind, "malformed_traffic");
     connect_.clear();
     connect_.append(facts);  // its answer is of the same event
+    shown_ = 0;
+    if (out.is_judged(kKind)) {
+      out.show(kKind, connect_);
+      shown_ = connect_.used();
+    }
     return Step::consumed(whole);
   }
   if (type == kConnack) {
@@ -287,7 +293,7 @@ Step MqttParser::parse(const Input& in, Output& out) noexcept {
   }
   tell_connect(out);
   message(facts, type, flags, body);
-  out.tell(kKind, facts);
+  out.tell(kKind, facts, Ends::kOneMessage);
   return Step::consumed(whole);
 }
 

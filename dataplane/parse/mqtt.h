@@ -25,6 +25,7 @@ class MqttParser {
   uint8_t version_ = 0;  // of CONNECT; 5: messages have properties
   uint8_t user_bytes_ = 0;
   uint8_t user_[128] = {};
+  uint16_t shown_ = 0;      // of connect_: rules have seen it
   FactList<4096> connect_;  // waits for its answer
 };
 

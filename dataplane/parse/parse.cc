@@ -142,13 +142,13 @@ class ProtocolParsers::Teller final : public Output {
     never_came_[1] = pending[swapped ? 1 : 0].skip;
     never_came_[0] = pending[swapped ? 0 : 1].skip;
   }
-  void tell(EvidenceKind kind, const FactWriter& facts, Ends ends) noexcept override {
-    const bool reversed = ends != Ends::kClientFirst && !client_speaks_;
+  void tell(EvidenceKind kind, const FactWriter& facts, Ends ends,
+            uint16_t shown) noexcept override {
+    const bool sender_first = ends == Ends::kSenderFirst || ends == Ends::kOfLast;
+    const bool reversed = sender_first && !client_speaks_;
     if (reversed) swap_ends();
-    event_.kind = kind;
-    event_.time_ns = now_;
-    event_.overflow = facts.overflow();
-    event_.facts = facts.facts();
+    describe(kind, facts, shown);
+    event_.one_message = ends != Ends::kClientFirst;
     event_.transaction = is_transaction(kind) ? *transactions_ : kNoTransaction;
     if (ends == Ends::kOfLast) event_.transaction = *transactions_ - 1;
     if (is_transaction(kind)) ++*transactions_;
@@ -156,8 +156,25 @@ class ProtocolParsers::Teller final : public Output {
     sink_.evidence(event_);
     if (reversed) swap_ends();
   }
+  void show(EvidenceKind kind, const FactWriter& facts, uint16_t shown,
+            uint32_t ahead) noexcept override {
+    describe(kind, facts, shown);
+    event_.one_message = false;
+    const bool numbered = is_transaction(kind) && ahead != kSomeAhead;
+    event_.transaction = numbered ? *transactions_ + ahead : kNoTransaction;
+    sink_.under_way(event_);
+  }
+  void judge_kinds(uint64_t kinds) noexcept { judged_kinds_ = kinds; }
 
  private:
+  void describe(EvidenceKind kind, const FactWriter& facts, uint16_t shown) noexcept {
+    event_.kind = kind;
+    event_.time_ns = now_;
+    event_.overflow = facts.overflow();
+    event_.facts = facts.facts();
+    event_.shown = shown;
+    event_.from_client = client_speaks_;
+  }
   void swap_ends() noexcept {
     std::swap(event_.ends.src, event_.ends.dst);
     std::swap(event_.ends.src_port, event_.ends.dst_port);
@@ -182,6 +199,10 @@ ProtocolParsers::~ProtocolParsers() = default;
 uint64_t ProtocolParsers::bytes_for(const ParseSettings& s) noexcept {
   return uint64_t{s.flows_max} * (sizeof(Slot) + sizeof(Pool::State)) +
          uint64_t{s.buffers} * kMessageBytesMax;
+}
+
+void ProtocolParsers::judge_kinds(uint64_t kinds) noexcept {
+  teller_->judge_kinds(kinds);
 }
 
 // The flow's state is not needed any more; whether its next packet is wanted is the caller's word.
@@ -288,7 +309,7 @@ void ProtocolParsers::icmp(const PacketView& p, const Headers& h, const Tracked&
   teller_->speaks(t.direction == 0);
   FactWriter& facts = teller_->fresh();
   write_icmp(facts, p, h);
-  teller_->tell(EvidenceKind::kIcmp, facts, Ends::kSenderFirst);
+  teller_->tell(EvidenceKind::kIcmp, facts, Ends::kSenderFirst, 0);
   count_on(*t.flow, told);
   if (told >= kMessagesTold && !h.has(kIcmpError)) settle(*t.flow);
 }

@@ -23,6 +23,8 @@ struct Input;
 class EvidenceSink {
  public:
   virtual void evidence(const Evidence& e) noexcept = 0;
+  // The beginning of an event that is still under way, for rules; evidence() has it again.
+  virtual void under_way(const Evidence&) noexcept {}
 
  protected:
   ~EvidenceSink() = default;
@@ -52,6 +54,9 @@ class ProtocolParsers {
   bool stream(const StreamBytes& bytes, TimeNs now, const Tracked& t, FlowTable& flows);
   // The flow ends, or nobody wants to know more: tells what waits and frees its state.
   void finish(Flow& flow, TimeNs now) noexcept;
+
+  // Kinds of events, a bit each, that rules want to hear of while they are under way.
+  void judge_kinds(uint64_t kinds) noexcept;
 
   const ParseStats& stats() const noexcept { return stats_; }
 

@@ -95,8 +95,9 @@ struct Login {
 };
 
 // Whom an event names first: the client, or who sent the message that is told.
-// kOfLast: who sent it, and of the transaction that was told last.
-enum class Ends : uint8_t { kClientFirst, kSenderFirst, kOfLast };
+// kOfLast: who sent it, and of the transaction that was told last. kOneMessage: the client, but the
+// event is of the message at hand alone, not of what was asked and answered.
+enum class Ends : uint8_t { kClientFirst, kSenderFirst, kOfLast, kOneMessage };
 
 // Where parsers tell. One event at a time.
 class Output {
@@ -106,8 +107,19 @@ class Output {
     scratch_.clear();
     return scratch_;
   }
-  virtual void tell(EvidenceKind kind, const FactWriter& facts,
-                    Ends ends = Ends::kClientFirst) noexcept = 0;
+  // shown: so many bytes of the facts rules have been shown before.
+  virtual void tell(EvidenceKind kind, const FactWriter& facts, Ends ends = Ends::kClientFirst,
+                    uint16_t shown = 0) noexcept = 0;
+  // What is known so far of an event that will be told later: rules judge by it now, while the
+  // packet that said it can still be stopped. The event must begin with these facts, and come after
+  // `ahead` others, or nobody knows how many. Of kinds that no rule asks for this need not be
+  // called: is_judged().
+  static constexpr uint32_t kSomeAhead = 0xffffffff;
+  virtual void show(EvidenceKind, const FactWriter&, uint16_t /*shown*/ = 0,
+                    uint32_t /*ahead*/ = 0) noexcept {}
+  bool is_judged(EvidenceKind kind) const noexcept {
+    return (judged_kinds_ >> static_cast<unsigned>(kind) & 1) != 0;
+  }
   void login(const Login& l) noexcept;
   // A violation that parsing survives.
   void violation(EvidenceKind kind, std::string_view event,
@@ -120,6 +132,7 @@ class Output {
   ~Output() = default;
   TimeNs now_ = 0;
   uint64_t never_came_[2] = {};
+  uint64_t judged_kinds_ = 0;  // a bit per EvidenceKind of which rules ask something
 
  private:
   FactList<kFactBytesMax> scratch_;

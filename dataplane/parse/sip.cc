@@ -127,7 +127,7 @@ Step SipParser::parse(const Input& in, Output& out) noexcept {
     }
     if (is_header(name, "content-length", "l") && !read_decimal(value, body)) body = 0;
   }
-  out.tell(kKind, facts);
+  out.tell(kKind, facts, Ends::kOneMessage);
   constexpr uint64_t kBodyMax = 1 << 20;
   return Step::consumed(in.datagram ? in.bytes.size() : head + std::min(body, kBodyMax));
 }

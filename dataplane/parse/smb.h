@@ -57,6 +57,7 @@ class SmbParser {
     What what = What::kPlain;
     uint8_t name = kNone, new_name = kNone, file = kNone;
     bool delete_on_close = false, directory = false;
+    bool shown = false;  // rules have seen what it asks
   };
   struct Times {
     uint32_t created = 0, accessed = 0, modified = 0, changed = 0;
@@ -145,6 +146,11 @@ class SmbParser {
   uint8_t pipe_of(uint8_t file, const Request& r, const Answer& a, Output& out) noexcept;
   // smb_events.cc
   FactWriter& begin(const Request& r, const Answer& a, Output& out) noexcept;
+  void write_head(FactWriter& facts, const Request& r, const Answer& a,
+                  uint32_t number) const noexcept;
+  void write_what(FactWriter& facts, const Request& r, const Answer& a,
+                  const Reply& reply) const noexcept;
+  void show(Request& r, Output& out) noexcept;
   void tell(const Request& r, const Answer& a, const Reply& reply, Output& out) noexcept;
   void tell_file(uint8_t file, const Request& r, const Answer& a, Output& out) noexcept;
   void write_negotiate(FactWriter& facts, const Request& r, const Reply& reply) const noexcept;

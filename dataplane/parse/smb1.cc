@@ -183,6 +183,7 @@ void SmbParser::smb1_request(const Smb1Block& b, Output& out) noexcept {
     default:
       break;
   }
+  show(r, out);
 }
 
 void SmbParser::smb1_session_setup(const Smb1Block& b, Request& r, Output&) noexcept {

@@ -138,6 +138,7 @@ void SmbParser::smb2_request(const Smb2Message& m, Output& out) noexcept {
     default:
       break;
   }
+  show(r, out);
 }
 
 void SmbParser::smb2_open(const Smb2Message& m, Request& r, Output& out) noexcept {

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "dataplane/parse/cursor.h"
+#include "dataplane/parse/line_text.h"
 #include "dataplane/parse/rpc_names.h"
 #include "dataplane/parse/smb.h"
 #include "dataplane/parse/smb_names.h"
@@ -79,11 +80,57 @@ void write_status(FactWriter& facts, uint32_t status, bool dos, uint8_t dos_clas
   write_hex(facts, Fact::kSmbStatusCode, status, dos ? 4 : 1);
 }
 
+// Whether the client says so, in its command.
+bool is_asked(Fact f) noexcept {
+  switch (f) {
+    case Fact::kSmbCommand:
+    case Fact::kSmbClientDialect:
+    case Fact::kSmbClientGuid:
+    case Fact::kSmbKerberosRealm:
+    case Fact::kSmbKerberosName:
+    case Fact::kSmbRequestNativeOs:
+    case Fact::kSmbRequestNativeLm:
+    case Fact::kSmbNamedPipe:
+    case Fact::kSmbShare:
+    case Fact::kSmbShareOfFile:
+    case Fact::kSmbServiceRequest:
+    case Fact::kSmbFilename:
+    case Fact::kSmbDirectory:
+    case Fact::kSmbDisposition:
+    case Fact::kSmbAccess:
+    case Fact::kSmbSetInfoClass:
+    case Fact::kSmbSetInfoLevel:
+    case Fact::kSmbRenameFrom:
+    case Fact::kSmbRenameTo:
+    case Fact::kSmbFunction:
+    case Fact::kNtlmDomain:
+    case Fact::kNtlmUser:
+    case Fact::kNtlmHost:
+    case Fact::kNtlmResponse:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void copy_some(const FactWriter& from, bool (*chosen)(Fact), FactWriter& to) noexcept {
+  each_fact(from.facts(), [&](const FactValue& v) {
+    if (!chosen(v.fact)) return;
+    to.append(Bytes(v.bytes.data() - kFactHeadBytes, kFactHeadBytes + v.bytes.size()));
+  });
+}
+
 }  // namespace
 
 FactWriter& SmbParser::begin(const Request& r, const Answer& a, Output& out) noexcept {
   FactWriter& facts = out.fresh();
-  facts.number(Fact::kSmbId, ++told_);
+  write_head(facts, r, a, ++told_);
+  return facts;
+}
+
+void SmbParser::write_head(FactWriter& facts, const Request& r, const Answer& a,
+                           uint32_t number) const noexcept {
+  facts.number(Fact::kSmbId, number);
   if (dialect_ != 0) {
     const std::string_view known = smb2_dialect_name(dialect_);
     if (known.empty()) {
@@ -106,11 +153,10 @@ FactWriter& SmbParser::begin(const Request& r, const Answer& a, Output& out) noe
   if (a.there) write_status(facts, a.status, a.dos && a.status != 0, a.dos_class);
   facts.number(Fact::kSmbSessionId, r.session);
   facts.number(Fact::kSmbTreeId, r.tree);
-  return facts;
 }
 
 void SmbParser::write_share(FactWriter& facts, uint32_t tree) const noexcept {
-  if (const Tree* t = find_tree(tree)) facts.text(Fact::kSmbShare, t->path.bytes());
+  if (const Tree* t = find_tree(tree)) facts.text(Fact::kSmbShareOfFile, t->path.bytes());
 }
 
 void SmbParser::write_file(FactWriter& facts, uint8_t file) const noexcept {
@@ -129,8 +175,33 @@ void SmbParser::write_file(FactWriter& facts, uint8_t file) const noexcept {
   write_guid(facts, Fact::kSmbFuid, {f.fid, f.fid_bytes});
 }
 
+// What a command asks goes to rules before its answer: it can still be stopped.
+void SmbParser::show(Request& r, Output& out) noexcept {
+  const bool counted = r.what == What::kRead || r.what == What::kWrite || r.what == What::kPipe ||
+                       r.what == What::kQuiet || r.what == What::kClose;
+  if (counted || !out.is_judged(kKind)) return;
+  FactWriter& all = out.fresh();
+  write_head(all, r, {}, told_ + 1);
+  write_what(all, r, {}, {});
+  FactList<kFactBytesMax> asked;
+  copy_some(all, is_asked, asked);
+  out.show(kKind, asked, 0, Output::kSomeAhead);
+  r.shown = true;
+}
+
 void SmbParser::tell(const Request& r, const Answer& a, const Reply& reply, Output& out) noexcept {
   FactWriter& facts = begin(r, a, out);
+  write_what(facts, r, a, reply);
+  if (!r.shown) return out.tell(kKind, facts);
+  FactList<kFactBytesMax> ordered;  // what rules have seen stands first
+  copy_some(facts, is_asked, ordered);
+  const uint16_t shown = ordered.used();
+  copy_some(facts, [](Fact f) { return !is_asked(f); }, ordered);
+  out.tell(kKind, ordered, Ends::kClientFirst, shown);
+}
+
+void SmbParser::write_what(FactWriter& facts, const Request& r, const Answer& a,
+                           const Reply& reply) const noexcept {
   switch (r.what) {
     case What::kNegotiate:
       write_negotiate(facts, r, reply);
@@ -140,7 +211,9 @@ void SmbParser::tell(const Request& r, const Answer& a, const Reply& reply, Outp
       break;
     case What::kTreeConnect: {
       const Tree* t = a.failed() ? nullptr : find_tree(r.tree);
-      const bool pipe = reply.share_type == 2 || (t != nullptr && t->share_type == 2);
+      // Before the answer tells, by the name that all servers have for it.
+      const bool sounds_so = !a.there && ends_ignoring_case(name(r.name), "IPC$");
+      const bool pipe = sounds_so || reply.share_type == 2 || (t != nullptr && t->share_type == 2);
       facts.text(pipe ? Fact::kSmbNamedPipe : Fact::kSmbShare, name(r.name));
       if (!name(r.new_name).empty()) facts.text(Fact::kSmbServiceRequest, name(r.new_name));
       if (!reply.service.empty()) facts.text(Fact::kSmbServiceResponse, reply.service);
@@ -186,7 +259,6 @@ void SmbParser::tell(const Request& r, const Answer& a, const Reply& reply, Outp
       write_file(facts, r.file);
       break;
   }
-  out.tell(kKind, facts);
 }
 
 // How it was read and written, an event each, and the calls of its pipe.

@@ -118,12 +118,15 @@ void SmtpParser::command(Bytes line, Output& out) noexcept {
   if (equal_ignoring_case(verb, "EHLO") || equal_ignoring_case(verb, "HELO")) {
     Bytes more;
     helo_.set(first_word(rest, more));
+    shown_ = 0;  // what was shown stood behind another name
   } else if (starts_ignoring_case(line, "MAIL FROM")) {
     what = has_sender_ ? Verb::kMailAgain : Verb::kMail;
     if (!has_sender_) facts_.text(Fact::kSmtpMailFrom, path_of(line), kNameMax);
     has_sender_ = true;
+    show(out);
   } else if (starts_ignoring_case(line, "RCPT TO")) {
     facts_.text(Fact::kSmtpRcptTo, path_of(line), kNameMax);
+    show(out);
   } else if (equal_ignoring_case(verb, "DATA")) {
     what = Verb::kData;
     in_content_ = reading_ = true;
@@ -203,12 +206,25 @@ void SmtpParser::mail_done(Output& out) noexcept {
   tell(out);
 }
 
-void SmtpParser::tell(Output& out) noexcept {
+FactWriter& SmtpParser::event(Output& out) const noexcept {
   FactWriter& facts = out.fresh();
   if (!helo_.empty()) facts.text(Fact::kSmtpHelo, helo_.bytes());
   facts.append(facts_);
-  out.tell(kKind, facts);
+  return facts;
+}
+
+// Rules judge the envelope as it is read, the head of the mail with the event.
+void SmtpParser::show(Output& out) noexcept {
+  if (!out.is_judged(kKind)) return;
+  const FactWriter& facts = event(out);
+  out.show(kKind, facts, shown_);
+  shown_ = facts.used();
+}
+
+void SmtpParser::tell(Output& out) noexcept {
+  out.tell(kKind, event(out), Ends::kClientFirst, shown_);
   facts_.clear();
+  shown_ = 0;
   told_ = true;
   has_sender_ = reading_ = false;
 }

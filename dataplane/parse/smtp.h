@@ -28,6 +28,8 @@ class SmtpParser {
   void begin_chunk(Bytes arguments, Output& out) noexcept;
   void await(Verb verb) noexcept;
   Step reply(Bytes line, size_t used, Output& out) noexcept;
+  FactWriter& event(Output& out) const noexcept;
+  void show(Output& out) noexcept;
   void tell(Output& out) noexcept;
   void mail_done(Output& out) noexcept;
 
@@ -36,6 +38,7 @@ class SmtpParser {
   uint8_t at_ = 0, waits_ = 0, bad_replies_ = 0;
   bool greeted_ = false, told_ = false;
   bool has_sender_ = false, in_content_ = false, reading_ = false, last_chunk_ = false;
+  uint16_t shown_ = 0;  // of the event under way: rules have seen so much
   uint64_t chunk_left_ = 0;
   KeptText<200> helo_;
   SaslExchange sasl_;

@@ -72,6 +72,7 @@ Step SshParser::banner(const Input& in, Side& side, Output& out) noexcept {
   facts_.text(in.from_client ? Fact::kSshClientSoftware : Fact::kSshServerSoftware, software, 256);
   side.banner = true;
   if (in.from_client) skips_none_ = starts_with(software, "paramiko");
+  show(out);
   old_ = old_ || (starts_with(version, "1.") && as_text(version) != "1.99");
   if (!old_ || !sides_[0].banner || !sides_[1].banner) return Step::consumed(l.used);
   tell(out);
@@ -93,6 +94,7 @@ Step SshParser::packet(const Input& in, Side& side, Output& out) noexcept {
       return Step::malformed("invalid_record");
     }
     side.offered = true;
+    show(out);
     if (sides_[0].offered && sides_[1].offered) tell(out);
   }
   if (message == kNewKeys) {
@@ -157,10 +159,17 @@ Step SshParser::sealed(const Input& in, Output& out) noexcept {
   return done ? Step::finished() : Step::consumed(bytes);
 }
 
+// What a message has added, for rules.
+void SshParser::show(Output& out) noexcept {
+  if (told_ || !out.is_judged(kKind)) return;
+  out.show(kKind, facts_, shown_);
+  shown_ = facts_.used();
+}
+
 void SshParser::tell(Output& out) noexcept {
   if (told_ || facts_.empty()) return;
   told_ = true;
-  out.tell(kKind, facts_);
+  out.tell(kKind, facts_, Ends::kClientFirst, shown_);
 }
 
 void SshParser::end(Output& out) noexcept {

@@ -28,11 +28,13 @@ class SshParser {
   Step sealed(const Input& in, Output& out) noexcept;
   bool offer(Bytes payload, bool from_client) noexcept;
   void agree(const Bytes (&lists)[10], bool from_client) noexcept;
+  void show(Output& out) noexcept;
   void tell(Output& out) noexcept;
 
   Side sides_[2];  // client, server
   bool told_ = false, old_ = false, skips_none_ = false, compressed_ = false;
-  SshSeal seals_[2];  // by who sends
+  uint16_t shown_ = 0;  // of facts_: rules have seen them
+  SshSeal seals_[2];    // by who sends
   SshLogin login_;
   KeptText<640>
       first_[6];  // what the side that came first offers: cipher, mac, compression each way

@@ -316,6 +316,7 @@ bool TlsParser::message(uint8_t type, Bytes body, Framing framing, bool from_cli
   Hello h;
   if (type == kCertificate) {
     certificate(body, from_client);
+    show(out);
     return true;
   }
   if ((type == kClientHello) != from_client) return false;
@@ -326,6 +327,7 @@ bool TlsParser::message(uint8_t type, Bytes body, Framing framing, bool from_cli
     if (!read_server_hello(body, h)) return false;
     server_hello(h);
   }
+  show(out);
   if (h.malformed) out.violation(kKind, "INVALID_HANDSHAKE_MESSAGE");
   return true;
 }
@@ -336,6 +338,7 @@ void TlsParser::client_hello(const Hello& h, Framing framing, Output& out) noexc
     tell(out);
     told_ = server_hello_ = false;
     facts_.clear();
+    shown_ = 0;
   }
   client_hello_ = true;
   version_ = h.version;
@@ -375,6 +378,13 @@ bool TlsParser::through() const noexcept {
   return lanes_[1].encrypted || (lanes_[0].encrypted && server_done_);
 }
 
+// What a message has added, for rules.
+void TlsParser::show(Output& out) noexcept {
+  if (!out.is_judged(kKind) || facts_.used() == shown_) return;
+  out.show(kKind, facts_, shown_);
+  shown_ = facts_.used();
+}
+
 void TlsParser::tell(Output& out) noexcept {
   if (told_ || version_ == 0) return;
   told_ = true;
@@ -384,7 +394,7 @@ void TlsParser::tell(Output& out) noexcept {
   if (server_hello_ && version_ <= kTls12 && lanes_[1].encrypted && !certificates) {
     facts_.flag(Fact::kTlsResumed, true);
   }
-  out.tell(kKind, facts_);
+  out.tell(kKind, facts_, Ends::kClientFirst, shown_);
 }
 
 void TlsParser::end(Output& out) noexcept {

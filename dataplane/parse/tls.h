@@ -45,11 +45,13 @@ class TlsParser {
   void server_hello(const tls::Hello& h) noexcept;
   void certificate(Bytes chain, bool from_client) noexcept;
   bool through() const noexcept;
+  void show(Output& out) noexcept;
   void tell(Output& out) noexcept;
 
   Lane lanes_[2];  // client's, server's
   bool client_hello_ = false, server_hello_ = false, server_done_ = false, told_ = false;
   uint16_t version_ = 0;  // chosen; before that: offered
+  uint16_t shown_ = 0;    // of facts_: rules have seen them
   FactList<kFactBytesMax> facts_;
 };
 

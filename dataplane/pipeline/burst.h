@@ -17,6 +17,7 @@ struct Worker::Burst {
   bool became_known[kBurstMax];  //            classify
   Inspect inspect[kBurstMax];    //            look_into
   Hits hits[kBurstMax];          //            match
+  uint32_t transaction[kBurstMax];  //         look_into: of the event that hits are of
   Decision decision[kBurstMax];  //            judge, decide
   Reason reason[kBurstMax];      //            decide, then io
   Rows held = 0;                 //            hold

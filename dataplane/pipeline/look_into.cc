@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/pipeline/burst.h"
+#include "dataplane/pipeline/judge_stage.h"
 #include "dataplane/pipeline/stream_stage.h"
 
 namespace weir {
@@ -64,6 +65,8 @@ bool Worker::is_sound(size_t i, const WorkerWire& wire) {
 void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows) {
   Burst& b = *burst_;
   MatchCounts counts;
+  judge_->use(rules, index_);
+  parsers_.judge_kinds(judge_->wanted_kinds());
   for (const size_t i : each(rows)) {
     FailCause& cause = b.plight[i].cause;
     if (!b.headers[i].has(kHasIp)) {
@@ -74,6 +77,8 @@ void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows ro
       cause = FailCause::kFlowTableFull;
     }
     b.hits[i].count = 0;
+    b.hits[i].truncated = false;
+    b.transaction[i] = kNoTransaction;
     b.inspect[i] = Inspect::kNo;
     look_into_one(i, rules, wire, counts);
     release_unread(b.tracked[i], rules);
@@ -95,6 +100,30 @@ void Worker::look_into_one(size_t i, const LoadedRules* rules, const WorkerWire&
   }
   if (!h.has(kHasIp) || h.has(kAwaitsRest) || b.stopped[i]) return;
   if (b.plight[i].refused != Reason::kNone) return;
+  // Rules judge what is stated however deep they look into payloads: parsers read it anyway.
+  const bool judges = judge_->wanted_kinds() != 0 && t.flow != nullptr &&
+                      (t.flow->flags & kWantsMatch) != 0;
+  if (judges) judge_->enter(h, t, budget_);
+  read_packet(i, rules, wire, counts);
+  judge_->leave();
+  if (judges) take_judged(i, counts);
+}
+
+void Worker::take_judged(size_t i, MatchCounts& counts) {
+  Burst& b = *burst_;
+  judge_->take(b.hits[i], b.transaction[i]);
+  const MatchCounts judged = judge_->take_counts();
+  counts.bytes += judged.bytes;
+  FailCause& cause = b.plight[i].cause;
+  if (judged.unscanned != 0 && cause == FailCause::kCount) cause = FailCause::kOverload;
+}
+
+// Parsers and rules over what is in packet i.
+void Worker::read_packet(size_t i, const LoadedRules* rules, const WorkerWire& wire,
+                         MatchCounts& counts) {
+  Burst& b = *burst_;
+  const Headers& h = b.headers[i];
+  const Tracked& t = b.tracked[i];
   const unsigned flags = t.flow == nullptr ? 0 : t.flow->flags;
   const bool matches = rules != nullptr && wants_match(t);
   const bool parses = (flags & kWantsParse) != 0 && h.has(kHasL4);
@@ -178,12 +207,13 @@ void Worker::match_one(size_t i, const StreamBytes& stream, const LoadedRules& r
     before = stream.before.first(stream.before.size() - std::min(again, stream.before.size()));
   }
   Matcher& matcher = rules.matcher(index_);
+  const FlowSide side = flow_side_of(h, t);
   MatchCounts one = match({b.view + i, 1}, {b.headers + i, 1}, {b.inspect + i, 1}, rules, matcher,
-                          budget_, {b.hits + i, 1}, before);
+                          budget_, {b.hits + i, 1}, before, side);
   counts.packets += one.packets;
   counts.bytes += one.bytes;
   if (!stream.bytes.empty() && !is_own && one.unscanned == 0) {
-    one = match_more(h, stream.bytes, stream.before, rules, matcher, budget_, b.hits[i]);
+    one = match_more(h, stream.bytes, stream.before, rules, matcher, budget_, b.hits[i], side);
     counts.bytes += one.bytes;
   }
   FailCause& cause = b.plight[i].cause;

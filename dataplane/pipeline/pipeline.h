@@ -25,6 +25,7 @@ struct WorkerWire {
   WireIo* io = nullptr;
 };
 
+class JudgeStage;
 class StreamStage;
 
 class Worker {
@@ -75,6 +76,8 @@ class Worker {
   void look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
                      MatchCounts& counts);
   void release_unread(const Tracked& tracked, const LoadedRules* rules);
+  void read_packet(size_t i, const LoadedRules* rules, const WorkerWire& wire, MatchCounts& counts);
+  void take_judged(size_t i, MatchCounts& counts);
   void match_one(size_t i, const StreamBytes& stream, const LoadedRules& rules,
                  MatchCounts& counts);
   void defragment(const WorkerWire& wire, size_t i);
@@ -120,6 +123,7 @@ class Worker {
   EventWriter events_;
   std::unique_ptr<Classifier> classifier_;
   InspectionDepth depth_;
+  std::unique_ptr<JudgeStage> judge_;
   ProtocolParsers parsers_;
   Defragmenter fragments_;
   CycleBudget budget_;

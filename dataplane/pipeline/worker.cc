@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "dataplane/pipeline/burst.h"
+#include "dataplane/pipeline/judge_stage.h"
 #include "dataplane/pipeline/pacing.h"
 #include "dataplane/pipeline/pipeline.h"
 #include "dataplane/pipeline/stream_stage.h"
@@ -31,7 +32,8 @@ Worker::Worker(uint8_t index, Segment& segment, std::vector<WorkerWire> wires,
       verdicts_(settings_.verdicts_max, meters),
       events_(segment.event_ring(index), share_.stats, index, settings_),
       depth_(settings_.inspect, seed),
-      parsers_(settings_.parse, events_),
+      judge_(std::make_unique<JudgeStage>(events_)),
+      parsers_(settings_.parse, *judge_),
       fragments_(settings_.fragments, seed),
       budget_(is_live(header_) ? settings_.inspect.burst_budget_ns : 0, measure_cycles_per_us()),
       burst_(std::make_unique<Burst>()),
@@ -168,8 +170,8 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   const std::span<const Hits> hits(b.hits + from, n);
   verdicts_.decide(views, tracked, became_known, hits, {b.plight + from, n}, rules,
                    settings_.wire[wire.index], flows_, decisions, look);
-  events_.observe(views, headers, tracked, became_known, hits, rules, decisions, wire.index, flows_,
-                  packets_seen_ + from + 1, look);
+  events_.observe(views, headers, tracked, became_known, hits, {b.transaction + from, n}, rules,
+                  decisions, wire.index, flows_, packets_seen_ + from + 1, look);
   learn_outcomes();
   return n;
 }

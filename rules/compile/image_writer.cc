@@ -58,6 +58,8 @@ uint16_t kinds_of(RuleProtocol p) noexcept {
       return both(bit(PacketKind::kTcp));
     case RuleProtocol::kUdp:
       return both(bit(PacketKind::kUdp));
+    case RuleProtocol::kApplication:
+      return both(bit(PacketKind::kTcp) | bit(PacketKind::kUdp));
     case RuleProtocol::kSctp:
       return both(bit(PacketKind::kSctp));
     case RuleProtocol::kIcmp:
@@ -207,21 +209,80 @@ uint32_t ImageWriter::pattern_id(const Pattern& pattern) {
   return seen->second;
 }
 
-void ImageWriter::add_contents(const ParsedRule& rule, const PatternChoice* choice,
-                               ImageRule& out) {
-  out.contents = static_cast<uint32_t>(contents_.size());
-  out.contents_count = static_cast<uint16_t>(rule.contents.size());
-  for (size_t i = 0; i < rule.contents.size(); ++i) {
-    const Content& c = rule.contents[i];
+uint32_t ImageWriter::fact_pattern_id(Fact fact, const Pattern& pattern) {
+  const auto [seen, fresh] = seen_fact_patterns_.try_emplace(
+      {fact, pattern}, static_cast<uint32_t>(fact_patterns_.size()));
+  if (fresh) {
+    fact_patterns_.push_back(pattern);
+    facts_of_patterns_.push_back(fact);
+    rules_of_fact_pattern_.emplace_back();
+  }
+  return seen->second;
+}
+
+ImageSpan ImageWriter::add_contents(const std::vector<Content>& contents,
+                                    const PatternChoice* choice) {
+  const ImageSpan span{static_cast<uint32_t>(contents_.size()),
+                       static_cast<uint32_t>(contents.size())};
+  for (size_t i = 0; i < contents.size(); ++i) {
+    const Content& c = contents[i];
     ImageContent content = content_of(c);
     unsigned flags = content.flags;
-    if (is_followed(rule.contents, i)) flags |= kContentKeepEnds;
+    if (is_followed(contents, i)) flags |= kContentKeepEnds;
     if (choice != nullptr && choice->whole && choice->content == i) flags |= kContentProven;
     content.flags = static_cast<uint16_t>(flags);
     content.bytes = static_cast<uint32_t>(bytes_.size());
     const std::string text = (flags & kContentNocase) != 0 ? lower_case(c.bytes) : c.bytes;
     bytes_.insert(bytes_.end(), text.begin(), text.end());
     contents_.push_back(content);
+  }
+  return span;
+}
+
+// The rule's buffers. One content of one of them leads to the rule, or else that the first of them
+// is stated at all.
+void ImageWriter::add_buffers(const ParsedRule& rule, uint32_t index, ImageRule& out) {
+  out.buffers = static_cast<uint32_t>(buffers_.size());
+  out.buffers_count = static_cast<uint16_t>(rule.buffers.size());
+  PatternChoice best;
+  const FactBuffer* leader = nullptr;
+  for (const FactBuffer& b : rule.buffers) {
+    ImageBuffer buffer;
+    for (size_t i = 0; i < b.facts.size(); ++i) {
+      buffer.fact[i] = static_cast<uint16_t>(b.facts[i]);
+    }
+    const ImageSpan contents = add_contents(b.contents, nullptr);
+    buffer.contents = contents.first;
+    buffer.contents_count = static_cast<uint16_t>(contents.count);
+    if (b.size) {
+      buffer.size_min = b.size->min;
+      buffer.size_max = b.size->max;
+    }
+    buffer.sayer = b.sayer;
+    buffer.flags = static_cast<uint8_t>((b.lower_case ? unsigned{kBufferLowerCase} : 0u) |
+                                        (b.dot_prefix ? unsigned{kBufferDotPrefix} : 0u));
+    buffers_.push_back(buffer);
+    PatternChoice choice;
+    if (!choose_pattern(b.contents, choice)) continue;
+    if (b.lower_case) {  // what is searched is as it was stated
+      choice.pattern.caseless = has_letters(choice.pattern.bytes);
+      choice.pattern.bytes = lower_case(std::move(choice.pattern.bytes));
+    }
+    if (leader != nullptr && choice.strength <= best.strength) continue;
+    leader = &b;
+    best = std::move(choice);
+  }
+  if (leader == nullptr) return lead_to(rule.buffers[0], nullptr, index);
+  lead_to(*leader, &best, index);
+}
+
+void ImageWriter::lead_to(const FactBuffer& buffer, const PatternChoice* choice, uint32_t index) {
+  for (const Fact fact : buffer.facts) {
+    if (choice != nullptr) {
+      rules_of_fact_pattern_[fact_pattern_id(fact, choice->pattern)].push_back(index);
+    } else {
+      fact_lists_[static_cast<unsigned>(fact)].push_back(index);
+    }
   }
 }
 
@@ -256,7 +317,10 @@ void ImageWriter::add(const ParsedRule& rule, const Header& header) {
   const bool ports = !is_any(header.src_ports.set) || !is_any(header.dst_ports.set);
   if (ports) flags |= kRuleNeedsPorts;
   if (!rule.contents.empty()) flags |= kRuleNeedsPayload;
-  if (!ports && rule.contents.empty() && !rule.dsize) flags |= kRuleOfFlow;
+  out.flow = rule.flow;
+  out.applications = rule.applications;
+  const bool of_flow_alone = rule.flow == 0 && rule.applications == 0 && rule.buffers.empty();
+  if (!ports && rule.contents.empty() && !rule.dsize && of_flow_alone) flags |= kRuleOfFlow;
   out.flags = static_cast<uint8_t>(flags);
   if (rule.dsize) {
     out.payload_min = rule.dsize->min;
@@ -266,9 +330,16 @@ void ImageWriter::add(const ParsedRule& rule, const Header& header) {
     out.limit = static_cast<uint32_t>(limits_.size());
     limits_.push_back(limit_of(*rule.rate));
   }
+  if (!rule.buffers.empty()) {
+    add_buffers(rule, index, out);
+    rules_.push_back(out);
+    return;
+  }
   PatternChoice choice;
-  const bool led = choose_pattern(rule, choice);
-  add_contents(rule, led ? &choice : nullptr, out);
+  const bool led = choose_pattern(rule.contents, choice);
+  const ImageSpan contents = add_contents(rule.contents, led ? &choice : nullptr);
+  out.contents = contents.first;
+  out.contents_count = static_cast<uint16_t>(contents.count);
   rules_.push_back(out);
   if (led) {
     rules_of_pattern_[pattern_id(choice.pattern)].push_back(index);
@@ -280,10 +351,20 @@ void ImageWriter::add(const ParsedRule& rule, const Header& header) {
 Result<std::vector<uint8_t>> ImageWriter::write(uint64_t generation) {
   auto database = compile_patterns(patterns_);
   if (!database) return database;
+  auto fact_database = compile_patterns(fact_patterns_);
+  if (!fact_database) return fact_database;
   std::vector<uint32_t> pattern_rules, header_rules;
   const auto patterns = concatenate(rules_of_pattern_, pattern_rules);
   auto header_lists = concatenate(header_lists_, header_rules);
   if (rules_.empty()) header_lists.clear();
+  std::vector<uint32_t> fact_pattern_rules, fact_rules;
+  std::vector<FactPattern> fact_patterns;
+  for (const ImageSpan& span : concatenate(rules_of_fact_pattern_, fact_pattern_rules)) {
+    const Fact fact = facts_of_patterns_[fact_patterns.size()];
+    fact_patterns.push_back({static_cast<uint32_t>(fact), span});
+  }
+  auto fact_lists = concatenate(fact_lists_, fact_rules);
+  if (buffers_.empty()) fact_lists.clear();
   Layout layout;
   ImageHeader header;
   header.generation = generation;
@@ -301,6 +382,12 @@ Result<std::vector<uint8_t>> ImageWriter::write(uint64_t generation) {
   header.header_lists = layout.put(header_lists);
   header.header_rules = layout.put(header_rules);
   header.database = layout.put(*database);
+  header.buffers = layout.put(buffers_);
+  header.fact_patterns = layout.put(fact_patterns);
+  header.fact_pattern_rules = layout.put(fact_pattern_rules);
+  header.fact_lists = layout.put(fact_lists);
+  header.fact_rules = layout.put(fact_rules);
+  header.fact_database = layout.put(*fact_database);
   auto image = layout.finish(header);
   if (image.size() > kRuleImageBytesMax) return fail("the compiled rules are larger than 1 GiB");
   return image;

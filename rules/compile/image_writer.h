@@ -29,9 +29,12 @@ class ImageWriter {
  private:
   uint32_t address_set(const RangeSet<AddressNumber>& set);
   uint32_t port_set(const RangeSet<uint32_t>& set, uint16_t& first, uint16_t& last);
-  void add_contents(const ParsedRule& rule, const PatternChoice* choice, ImageRule& out);
+  ImageSpan add_contents(const std::vector<Content>& contents, const PatternChoice* choice);
+  void add_buffers(const ParsedRule& rule, uint32_t index, ImageRule& out);
+  void lead_to(const FactBuffer& buffer, const PatternChoice* choice, uint32_t index);
   void list_by_header(const ParsedRule& rule, const Header& header, uint32_t index);
   uint32_t pattern_id(const Pattern& pattern);
+  uint32_t fact_pattern_id(Fact fact, const Pattern& pattern);
 
   std::vector<ImageRule> rules_;
   std::vector<RateLimit> limits_;
@@ -44,10 +47,16 @@ class ImageWriter {
   std::vector<uint8_t> bytes_;
   std::vector<Pattern> patterns_;
   std::vector<std::vector<uint32_t>> rules_of_pattern_;
+  std::vector<ImageBuffer> buffers_;
+  std::vector<Pattern> fact_patterns_;
+  std::vector<Fact> facts_of_patterns_;
+  std::vector<std::vector<uint32_t>> rules_of_fact_pattern_;
+  std::vector<uint32_t> fact_lists_[kFacts];
   std::vector<uint32_t> header_lists_[kHeaderLists];
   std::map<std::vector<std::pair<AddressNumber, AddressNumber>>, uint32_t> seen_addresses_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, uint32_t> seen_ports_;
   std::map<Pattern, uint32_t> seen_patterns_;
+  std::map<std::pair<Fact, Pattern>, uint32_t> seen_fact_patterns_;
 };
 
 }  // namespace weir

@@ -55,10 +55,10 @@ bool has_letters(const std::string& text) noexcept {
   return std::any_of(text.begin(), text.end(), is_letter);
 }
 
-bool choose_pattern(const ParsedRule& rule, PatternChoice& out) {
+bool choose_pattern(const std::vector<Content>& contents, PatternChoice& out) {
   const Content* best = nullptr;
   unsigned best_strength = 0;
-  for (const Content& c : rule.contents) {
+  for (const Content& c : contents) {
     if (c.negated) continue;
     const unsigned strength = c.fast_pattern ? UINT32_MAX : strength_of(c.bytes);
     if (best != nullptr && strength <= best_strength) continue;
@@ -66,7 +66,8 @@ bool choose_pattern(const ParsedRule& rule, PatternChoice& out) {
     best_strength = strength;
   }
   if (best == nullptr) return false;
-  out.content = static_cast<size_t>(best - rule.contents.data());
+  out.content = static_cast<size_t>(best - contents.data());
+  out.strength = best_strength;
   out.pattern.bytes = literal_of(*best).substr(0, kPatternBytesMax);
   out.pattern.caseless = best->nocase && has_letters(out.pattern.bytes);
   if (out.pattern.caseless) out.pattern.bytes = lower_case(std::move(out.pattern.bytes));

@@ -21,13 +21,14 @@ std::string lower_case(std::string text);
 bool has_letters(const std::string& text) noexcept;
 
 struct PatternChoice {
-  size_t content = 0;  // of rule.contents
+  size_t content = 0;  // of those it was chosen from
   Pattern pattern;
-  bool whole = false;  // the pattern says all that the content says
+  bool whole = false;     // the pattern says all that the content says
+  unsigned strength = 0;  // how unlikely to stand anywhere by chance
 };
 
 // The content least likely to stand in a payload by chance. false: none can lead to the rule.
-bool choose_pattern(const ParsedRule& rule, PatternChoice& out);
+bool choose_pattern(const std::vector<Content>& contents, PatternChoice& out);
 
 // The serialised database: pattern i has id i. Empty for no patterns.
 Result<std::vector<uint8_t>> compile_patterns(const std::vector<Pattern>& patterns);

@@ -82,11 +82,9 @@ bool read_quoted(RuleReader& reader, size_t at, size_t end, QuotedText kind, std
   return true;
 }
 
-void check_contents(RuleReader& reader, const ParsedRule& rule,
-                    const std::vector<size_t>& content_at) {
-  for (size_t i = 0; i < rule.contents.size(); ++i) {
-    const Content& c = rule.contents[i];
-    const size_t at = content_at[i];
+void check_contents(RuleReader& reader, const std::vector<Content>& contents) {
+  for (const Content& c : contents) {
+    const size_t at = c.at;
     const bool absolute = c.offset.has_value() || c.depth.has_value();
     const bool relative = c.distance.has_value() || c.within.has_value();
     const auto length = static_cast<int64_t>(c.bytes.size());

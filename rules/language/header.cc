@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "dataplane/base/bytes.h"
-#include "rules/language/reader.h"
+#include "rules/language/options.h"
 
 namespace weir {
 
@@ -31,16 +31,34 @@ constexpr Named<RuleProtocol> kProtocols[] = {
     {"ipv6", RuleProtocol::kIp6},     {"ip6", RuleProtocol::kIp6},
 };
 
-bool same_word(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? x + ('a' - 'A') : x) == y;
-  });
+// Applications that a header may name: those that a parser of ours finds. Of what the others state
+// rules learn all the same, by the facts.
+bool is_application(EvidenceKind kind) noexcept {
+  switch (kind) {
+    case EvidenceKind::kFtpData:
+    case EvidenceKind::kIcmp:
+    case EvidenceKind::kArp:
+    case EvidenceKind::kLogin:
+    case EvidenceKind::kViolation:
+      return false;
+    default:
+      return true;
+  }
+}
+
+uint64_t find_application(std::string_view word) noexcept {
+  if (same_word("ssl", word)) word = "tls";
+  for (unsigned i = 0; i < kEvidenceKinds; ++i) {
+    const auto kind = static_cast<EvidenceKind>(i);
+    if (is_application(kind) && same_word(evidence_name(kind), word)) return uint64_t{1} << i;
+  }
+  return 0;
 }
 
 template <class Value, size_t N>
 const Named<Value>* find_name(const Named<Value> (&table)[N], std::string_view word) noexcept {
   const auto* at = std::find_if(std::begin(table), std::end(table),
-                                [word](const auto& row) { return same_word(word, row.name); });
+                                [word](const auto& row) { return same_word(row.name, word); });
   return at == std::end(table) ? nullptr : at;
 }
 
@@ -85,7 +103,7 @@ bool read_set(RuleReader& reader, Expr& out, unsigned depth) {
                                 " is not a group; expected $ and a name of letters, "
                                 "digits, '_' and '-'");
   }
-  if (same_word(word, "any")) {
+  if (same_word("any", word)) {
     out.kind = Expr::Kind::kAny;
     if (!out.negated) return true;
     return reader.error(at, "'!any' matches nothing; expected any, or what is not to match");
@@ -231,11 +249,14 @@ bool read_header(RuleReader& reader, ParsedRule& rule) {
   const auto* known_protocol = find_name(kProtocols, protocol);
   if (known_protocol != nullptr) {
     rule.protocol = known_protocol->value;
+  } else if (rule.applications = find_application(protocol); rule.applications != 0) {
+    rule.protocol = RuleProtocol::kApplication;
   } else {  // what follows is still a header
     reader.error(protocol_at,
                  quoted(protocol) +
                      " is not a protocol known here; expected tcp, tcp-pkt, udp, sctp, "
-                     "icmp, icmpv4, icmpv6, ip, ipv4 or ipv6");
+                     "icmp, icmpv4, icmpv6, ip, ipv4, ipv6, or an application such as dns, http "
+                     "or tls (weir fields lists them before the dot)");
   }
 
   reader.skip_blanks();

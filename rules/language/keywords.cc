@@ -1,33 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A rule's options. Every keyword is one row of kKeywords: whether it takes a value, how often it
-// may stand, what reads it and what it expects; nothing else in the parser knows a keyword by name.
+// may stand, what reads it and what it expects; nothing else in the parser knows a keyword by name,
+// but for those that name facts, which have a table of their own.
 #include <algorithm>
 #include <array>
 
-#include "rules/language/reader.h"
+#include "rules/language/options.h"
 
 namespace weir {
 
 namespace {
-
-// One option as it stands: `name;` or `name:value;`, the value without blanks around it.
-struct Option {
-  size_t name_at = 0;
-  std::string_view name;
-  bool has_value = false;
-  size_t value_at = 0;
-  std::string_view value;
-
-  size_t value_end() const noexcept { return value_at + value.size(); }
-};
-
-// What the options read so far have said.
-struct Options {
-  RuleReader& reader;
-  ParsedRule& rule;
-  size_t sid_at = 0;
-  std::vector<size_t> content_at;  // of rule.contents
-};
 
 enum class Takes : uint8_t { kNothing, kMaybe, kValue };
 enum class Often : uint8_t { kOnce, kMany };
@@ -41,12 +23,55 @@ struct Keyword {
 };
 const Keyword* find_keyword(std::string_view name) noexcept;
 
+}  // namespace
+
 bool wrong_value(Options& o, const Option& option) {
   const Keyword* keyword = find_keyword(option.name);
   return o.reader.error(option.value_at, quoted(option.value) + " is no value for " +
                                              std::string(keyword->name) + "; expected " +
                                              std::string(keyword->expected));
 }
+
+bool same_word(std::string_view keyword, std::string_view word) noexcept {
+  return std::equal(keyword.begin(), keyword.end(), word.begin(), word.end(), [](char a, char b) {
+    return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + ('a' - 'A')) : b);
+  });
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+bool read_size_range(std::string_view v, SizeRange& out) noexcept {
+  uint64_t low = 0, high = 0;
+  uint64_t min = 0, max = 65535;
+  const size_t between = v.find("<>");
+  bool good;
+  if (between != std::string_view::npos) {
+    good = read_number(trimmed(v.substr(0, between)), 0, 65535, low) &&
+           read_number(trimmed(v.substr(between + 2)), 0, 65535, high) && low + 1 < high;
+    min = low + 1;
+    max = high - 1;
+  } else if (v.starts_with("<=") || v.starts_with(">=")) {
+    good = read_number(trimmed(v.substr(2)), 0, 65535, low);
+    (v[0] == '<' ? max : min) = low;
+  } else if (v.starts_with('<')) {
+    good = read_number(trimmed(v.substr(1)), 1, 65535, high);
+    max = high - 1;
+  } else if (v.starts_with('>')) {
+    good = read_number(trimmed(v.substr(1)), 0, 65534, low);
+    min = low + 1;
+  } else {
+    good = read_number(v, 0, 65535, min);
+    max = min;
+  }
+  if (good) out = SizeRange{static_cast<uint16_t>(min), static_cast<uint16_t>(max)};
+  return good;
+}
+
+namespace {
 
 bool read_id(Options& o, const Option& option, uint32_t& out, uint32_t min) {
   uint64_t value = 0;
@@ -103,6 +128,7 @@ bool read_metadata(Options& o, const Option& option) {
 bool read_content(Options& o, const Option& option) {
   Content content;
   content.place = o.reader.place(option.name_at);
+  content.at = option.name_at;
   size_t at = option.value_at;
   const std::string_view text = o.reader.text();
   if (text[at] == '!') {
@@ -116,14 +142,13 @@ bool read_content(Options& o, const Option& option) {
   if (content.bytes.empty()) {
     return o.reader.error(at, "this content is empty; expected at least one byte to look for");
   }
-  o.rule.contents.push_back(std::move(content));
-  o.content_at.push_back(option.name_at);
+  o.contents().push_back(std::move(content));
   return true;
 }
 
 // The content that a modifier belongs to. null: told.
 Content* modified(Options& o, const Option& option) {
-  if (!o.rule.contents.empty()) return &o.rule.contents.back();
+  if (!o.contents().empty()) return &o.contents().back();
   o.reader.error(option.name_at,
                  std::string(find_keyword(option.name)->name) + " needs a content before it");
   return nullptr;
@@ -170,17 +195,17 @@ bool read_relative(Options& o, const Option& option) {
   return true;
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 bool read_fast_pattern(Options& o, const Option& option) {
   Content* content = modified(o, option);
   if (content == nullptr) return false;
-  for (const Content& other : o.rule.contents) {
-    if (!other.fast_pattern) continue;
+  const auto taken = [](const std::vector<Content>& contents) {
+    return std::any_of(contents.begin(), contents.end(),
+                       [](const Content& c) { return c.fast_pattern; });
+  };
+  const auto& buffers = o.rule.buffers;
+  if (taken(o.rule.contents) ||
+      std::any_of(buffers.begin(), buffers.end(),
+                  [&](const FactBuffer& b) { return taken(b.contents); })) {
     return o.reader.error(option.name_at, "another content is the fast_pattern already");
   }
   content->fast_pattern = true;
@@ -202,33 +227,10 @@ bool read_fast_pattern(Options& o, const Option& option) {
   return true;
 }
 
-// n, <n, >n, <=n, >=n, a<>b (between, without a and b themselves).
 bool read_dsize(Options& o, const Option& option) {
-  const std::string_view v = option.value;
-  uint64_t low = 0, high = 0;
-  uint64_t min = 0, max = 65535;
-  const size_t between = v.find("<>");
-  bool good;
-  if (between != std::string_view::npos) {
-    good = read_number(trimmed(v.substr(0, between)), 0, 65535, low) &&
-           read_number(trimmed(v.substr(between + 2)), 0, 65535, high) && low + 1 < high;
-    min = low + 1;
-    max = high - 1;
-  } else if (v.starts_with("<=") || v.starts_with(">=")) {
-    good = read_number(trimmed(v.substr(2)), 0, 65535, low);
-    (v[0] == '<' ? max : min) = low;
-  } else if (v.starts_with('<')) {
-    good = read_number(trimmed(v.substr(1)), 1, 65535, high);
-    max = high - 1;
-  } else if (v.starts_with('>')) {
-    good = read_number(trimmed(v.substr(1)), 0, 65534, low);
-    min = low + 1;
-  } else {
-    good = read_number(v, 0, 65535, min);
-    max = min;
-  }
-  if (!good) return wrong_value(o, option);
-  o.rule.dsize = SizeRange{static_cast<uint16_t>(min), static_cast<uint16_t>(max)};
+  SizeRange range;
+  if (!read_size_range(option.value, range)) return wrong_value(o, option);
+  o.rule.dsize = range;
   return true;
 }
 
@@ -295,6 +297,15 @@ constexpr Keyword kKeywords[] = {
     {"fast_pattern", Takes::kMaybe, Often::kMany, read_fast_pattern,
      "nothing, only, or <offset>,<length>"},
     {"dsize", Takes::kValue, Often::kOnce, read_dsize, "<n>, <<n>, ><n> or <min><><max>"},
+    {"flow", Takes::kValue, Often::kOnce, read_flow,
+     "of to_server, to_client, from_server, from_client, established, not_established, stateless "
+     "and no_stream some, with commas between"},
+    {"fact", Takes::kValue, Often::kMany, read_fact,
+     "the name of a fact, as weir fields lists them"},
+    {"pkt_data", Takes::kNothing, Often::kMany, read_payload, ""},
+    {"bsize", Takes::kValue, Often::kMany, read_bsize, "<n>, <<n>, ><n> or <min><><max>"},
+    {"to_lowercase", Takes::kNothing, Often::kMany, read_lower_case, ""},
+    {"dotprefix", Takes::kNothing, Often::kMany, read_dot_prefix, ""},
     {"rate", Takes::kValue, Often::kOnce, read_rate,
      "<n> pps, kbps, mbps or gbps, and after a comma: per rule, per flow or per source"},
 };
@@ -302,12 +313,8 @@ constexpr size_t kKeywordCount = std::size(kKeywords);
 
 const Keyword* find_keyword(std::string_view name) noexcept {
   const auto* at =
-      std::find_if(std::begin(kKeywords), std::end(kKeywords), [name](const Keyword& k) {
-        return std::equal(
-            k.name.begin(), k.name.end(), name.begin(), name.end(), [](char a, char b) {
-              return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + ('a' - 'A')) : b);
-            });
-      });
+      std::find_if(std::begin(kKeywords), std::end(kKeywords),
+                   [name](const Keyword& k) { return same_word(k.name, name); });
   return at == std::end(kKeywords) ? nullptr : at;
 }
 
@@ -360,6 +367,8 @@ bool read_option(Options& o, const Option& option, std::array<bool, kKeywordCoun
   RuleReader& reader = o.reader;
   const Keyword* keyword = find_keyword(option.name);
   if (keyword == nullptr) {
+    bool told = false;
+    if (read_fact_word(o, option, told)) return true;
     reader.error(option.name_at, "keyword " + quoted(option.name) +
                                      " is not supported; expected a keyword known here or ')'");
     return true;
@@ -399,13 +408,14 @@ void check_rule(Options& o, size_t close_at) {
   if (!limits && rule.rate.has_value()) {
     o.reader.error(close_at, "rate belongs to the action ratelimit; expected no rate");
   }
-  check_contents(o.reader, rule, o.content_at);
+  check_contents(o.reader, rule.contents);
+  check_buffers(o.reader, rule);
 }
 
 }  // namespace
 
 void read_options(RuleReader& reader, ParsedRule& rule, size_t& sid_at) {
-  Options options{reader, rule, 0, {}};
+  Options options{reader, rule};
   std::array<bool, kKeywordCount> seen{};
   reader.skip_blanks();
   if (reader.peek() != '(') {

@@ -15,6 +15,7 @@
 
 #include "dataplane/base/ip_address.h"
 #include "dataplane/base/result.h"
+#include "dataplane/contract/rule_image.h"
 
 namespace weir {
 
@@ -71,7 +72,8 @@ using PortExpr = SetExpr<uint16_t>;
 
 enum class RuleAction : uint8_t { kPass, kDrop, kReject, kRateLimit, kAlert };
 enum class RuleProtocol : uint8_t {
-  kTcp, kTcpPacket, kUdp, kSctp, kIcmp, kIcmp4, kIcmp6, kIp, kIp4, kIp6
+  kTcp, kTcpPacket, kUdp, kSctp, kIcmp, kIcmp4, kIcmp6, kIp, kIp4, kIp6,
+  kApplication  // TCP or UDP; ParsedRule::applications says what is spoken over it
 };
 enum class RuleDirection : uint8_t { kForward, kBoth };  // ->, <>
 
@@ -83,6 +85,7 @@ struct RuleRate {
 
 struct Content {
   SourcePlace place;
+  size_t at = 0;                     // of its keyword, in the rule as one line
   std::string bytes;                 // escapes and hex resolved; never empty
   bool negated = false, nocase = false;
   bool startswith = false, endswith = false;
@@ -93,6 +96,18 @@ struct Content {
 };
 
 struct SizeRange { uint16_t min = 0, max = 65535; };  // inclusive
+
+// What a parser must have stated: one of the facts, of that size, with those contents.
+struct FactBuffer {
+  std::string name;                  // as the rule says it
+  size_t at = 0;                     // of its keyword, in the rule as one line
+  std::vector<Fact> facts;           // any of them; at most kBufferFactsMax
+  Sayer sayer = Sayer::kEither;
+  bool lower_case = false, dot_prefix = false;
+  bool by_modifier = false;          // of a content that a modifier moved here
+  std::optional<SizeRange> size;
+  std::vector<Content> contents;
+};
 
 struct ParsedRule {
   SourcePlace place;                 // of the action
@@ -109,7 +124,10 @@ struct ParsedRule {
   std::optional<uint8_t> priority;
   std::optional<RuleRate> rate;      // set exactly for kRateLimit
   std::optional<SizeRange> dsize;
-  std::vector<Content> contents;
+  uint64_t applications = 0;         // a bit per EvidenceKind; 0: any
+  uint8_t flow = 0;                  // ImageFlowFlag
+  std::vector<Content> contents;     // of the payload; empty where there are buffers
+  std::vector<FactBuffer> buffers;   // all must hold within one event
   std::vector<std::string> references, metadata;  // as written
 };
 
@@ -127,6 +145,9 @@ void parse_rules(std::string_view text, std::string_view file, RuleSet& into);
 
 // Reads a file and adds its rules. Fails if it cannot be read; wrong rules are diagnostics.
 Result<void> read_rules(const std::string& path, RuleSet& into);
+
+// What rules call a fact beside fact:<its name>, with blanks between; empty: nothing.
+std::string fact_keywords(Fact fact);
 
 // The text of an address or port group, as in the rule header. The error's column counts in `text`.
 Result<AddressExpr> parse_address_group(std::string_view text);

@@ -66,7 +66,6 @@ void read_options(RuleReader& reader, ParsedRule& rule, size_t& sid_at);
 enum class QuotedText : uint8_t { kPlain, kPattern };
 bool read_quoted(RuleReader& reader, size_t at, size_t end, QuotedText kind, std::string& out);
 // Content modifiers that exclude each other, lengths that cannot be met.
-void check_contents(RuleReader& reader, const ParsedRule& rule,
-                    const std::vector<size_t>& content_at);
+void check_contents(RuleReader& reader, const std::vector<Content>& contents);
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 // the same facts. FUZZ_KIND: only that parser takes the flow; without it all are asked.
 // Input: [1 if UDP][server port, 2 bytes] then [direction in the top bit and length, 2
 // bytes][bytes].
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,12 +17,24 @@ using namespace weir;
 namespace {
 
 struct Told final : EvidenceSink {
-  std::vector<std::string> events;
+  std::vector<std::string> events, shown;
   void evidence(const Evidence& e) noexcept override {
-    CHECK(e.facts.size() <= kFactBytesMax);
-    CHECK(each_fact(e.facts, [](const FactValue&) {}));
+    look_at(e);
     events.emplace_back(reinterpret_cast<const char*>(e.facts.data()), e.facts.size());
     events.back() += evidence_name(e.kind);
+  }
+  void under_way(const Evidence& e) noexcept override {
+    look_at(e);
+    shown.emplace_back(reinterpret_cast<const char*>(e.facts.data()), e.facts.size());
+  }
+  // What rules are said to have been shown they were shown, word for word; SMB's asked facts may
+  // have become clearer by the answer.
+  void look_at(const Evidence& e) noexcept {
+    CHECK(e.facts.size() <= kFactBytesMax && e.shown <= e.facts.size());
+    CHECK(each_fact(e.facts, [](const FactValue&) {}));
+    if (e.shown == 0 || e.kind == EvidenceKind::kSmb) return;
+    const std::string_view old(reinterpret_cast<const char*>(e.facts.data()), e.shown);
+    CHECK(std::find(shown.begin(), shown.end(), old) != shown.end());
   }
 };
 
@@ -45,6 +58,7 @@ std::vector<std::string> run(bool udp, uint16_t port, const std::vector<Piece>& 
                              bool byte_by_byte) {
   Told told;
   ProtocolParsers parsers({.flows_max = 4, .buffers = 4}, told);
+  parsers.judge_kinds(~uint64_t{0});
   FlowTable flows({.flows_max = 16}, 0, 1);
   FlowKey key;
   key.proto = udp ? kProtoUdp : kProtoTcp;

@@ -51,6 +51,27 @@ void ask(const weir::LoadedRules& rules, std::span<const uint8_t> payload, uint8
   }
 }
 
+// The payload as the facts of an event, of every kind.
+void ask_stated(const weir::LoadedRules& rules, std::span<const uint8_t> payload) {
+  const std::vector<uint8_t> bytes(payload.begin(), payload.end());
+  weir::Headers headers;
+  headers.flags = weir::kHasIp | weir::kHasL4;
+  headers.proto = weir::kProtoTcp;
+  headers.ip_version = 4;
+  weir::CycleBudget budget(0, 1);
+  for (unsigned kind = 0; kind < weir::kEvidenceKinds; ++kind) {
+    weir::Evidence e;
+    e.kind = static_cast<weir::EvidenceKind>(kind);
+    e.facts = bytes;
+    e.shown = static_cast<uint16_t>(bytes.size() / 2);
+    const weir::FlowSide side{.applications = ~uint64_t{0}, .known = true, .established = true};
+    weir::Hits hits;
+    weir::match_stated(e, headers, side, rules, rules.matcher(0), budget, hits);
+    demand(hits.count <= weir::kHitsMax);
+    for (unsigned i = 0; i < hits.count; ++i) demand(hits.rule[i] < rules.count());
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -69,5 +90,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const uint8_t proto : {weir::kProtoTcp, weir::kProtoUdp, weir::kProtoIcmp}) {
     for (const bool v6 : {false, true}) ask(**rules, payload, proto, v6);
   }
+  ask_stated(**rules, payload);
   return 0;
 }

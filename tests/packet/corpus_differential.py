@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The same streams in other segments must give the same parser events. corpus_differential.py WEIR [--all] [-v]
+"""The same streams in other segments must give the same parser events, and hit the same rules over what these state.
+corpus_differential.py WEIR [--all] [-v]
 
 Captures of the corpus with TCP data are rewritten (tests/support/resegment.py) and replayed; of each flow the parser
-events must be the same, in their order, but for times and packet numbers. A sample, the same each time, unless --all.
---protocol is the variant, --keep FOLDER keeps the rewritten captures. Needs WEIR_CORPUS."""
+events must be the same, in their order, but for times and packet numbers, and the rules that hit. A sample, the same
+each time, unless --all. --protocol is the variant, --keep FOLDER keeps the rewritten captures. Needs WEIR_CORPUS."""
 import collections
 import pathlib
 import random
@@ -17,22 +18,33 @@ import eve  # noqa: E402
 import resegment  # noqa: E402
 
 SEED, SAMPLE, SAMPLE_BYTES_MAX = 20261124, 90, 400_000
-NOT_PARSERS = {'alert', 'drop', 'flow', 'netflow', 'stats', 'verdict'}
+# arp has no stream; when its repeats are told hangs on how many packets there are
+NOT_PARSERS = {'alert', 'arp', 'drop', 'flow', 'netflow', 'stats', 'verdict'}
 # app_proto: nDPI looks at the first packets, not at streams
 NOT_COMPARED = {'timestamp', 'flow_id', 'pcap_cnt', 'app_proto', 'flow'}
+# As many as a packet's hits have room for, so that none crowds out another.
+FACTS = ['http.url_normalized', 'http.http_user_agent', 'http.status', 'tls.sni', 'tls.ja4', 'tls.subject',
+         'ssh.client.software_version', 'ssh.server.hassh.hash', 'smb.share', 'smb.filename', 'ntlmssp.user',
+         'ftp.command_data', 'ftp.reply', 'smtp.rcpt_to', 'krb5.sname']
+RULES = ''.join(f'alert tcp any any -> any any (fact:{fact}; bsize:>0; sid:{number};)\n'
+                for number, fact in enumerate(FACTS, 1))
 # capture or variant -> why it gives other events; told, not scored
 EXPLAINED = {'disordered': 'segments out of order are not put in order yet'}
 
 
 def events(rows):
     """{flow: [event without what may differ]}"""
-    flows = collections.defaultdict(list)
+    flows, hits = collections.defaultdict(list), collections.defaultdict(set)
     for row in rows:
+        if row['event_type'] == 'alert' and row['weir']['kind'] == 'rule':
+            hits[eve.ends(row)].add(row['alert']['signature_id'])
         if row['event_type'] in NOT_PARSERS:
             continue
         if row['event_type'] == 'anomaly' and eve.value_of(row, 'anomaly.app_proto') is eve.MISSING:
             continue
         flows[eve.ends(row)].append({key: value for key, value in row.items() if key not in NOT_COMPARED})
+    for flow, sids in hits.items():  # of two events in a segment a rule hits once
+        flows[flow].append({'rules': [FACTS[sid - 1] for sid in sorted(sids)]})
     return flows
 
 
@@ -63,10 +75,10 @@ def compare(before, after):
 
 
 def judge(options, capture, name, folder):
-    words = ['-k', 'none']
+    words, rules = ['-k', 'none'], pathlib.Path(folder) / 'facts.rules'
     try:
         link, frames = resegment.read(capture.read_bytes())
-        before = events(eve.replay(options.weir, capture, arguments=words).rows)
+        before = events(eve.replay(options.weir, capture, rules, arguments=words).rows)
     except (resegment.Unreadable, eve.Refused):
         return []
     results = []
@@ -77,7 +89,7 @@ def judge(options, capture, name, folder):
         resegment.write(path, link, rewrite(link, frames, random.Random(f'{SEED} {name} {variant}')))
         result = corpus.Result(name, variant, total=1, why=EXPLAINED.get(name) or EXPLAINED.get(variant, ''))
         try:
-            result.told = compare(before, events(eve.replay(options.weir, path, arguments=words).rows))
+            result.told = compare(before, events(eve.replay(options.weir, path, rules, arguments=words).rows))
         except eve.Refused as refused:
             result.told = [str(refused)]
         if not options.keep:
@@ -119,6 +131,7 @@ def main():
         captures = sample(captures)
     captures = [pair for pair in captures if corpus.chosen(pair[1], options)]
     with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / 'facts.rules').write_text(RULES)
         results = corpus.judged(lambda pair: judge(options, *pair, folder), captures)
     if not results:
         print(f'of {len(captures)} captures none gives parser events')

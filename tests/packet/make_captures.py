@@ -138,6 +138,57 @@ def scan_blocked():
     return web(40001, GOOD) + out + web(40002, GOOD) + web(40003, GOOD, client=OTHER)
 
 
+def hello(name):
+    """A ClientHello of TLS 1.2 that asks for that server, as one record."""
+    asked = name.encode()
+    entry = b'\0' + len(asked).to_bytes(2, 'big') + asked
+    sni = b'\0\0' + (len(entry) + 2).to_bytes(2, 'big') + len(entry).to_bytes(2, 'big') + entry
+    body = b'\x03\x03' + bytes(32) + b'\0' + b'\0\x02\xc0\x2f' + b'\x01\0' + len(sni).to_bytes(2, 'big') + sni
+    message = b'\x01' + len(body).to_bytes(3, 'big') + body
+    return b'\x16\x03\x01' + len(message).to_bytes(2, 'big') + message
+
+
+def tls(sport, name, pieces=1):
+    """Handshake 3, the hello and its ACK 2 a piece, something more and its ACK 2, close 3. To no port of its own."""
+    talk, record = p.Conversation(CLIENT, SERVER, sport, 9443), hello(name)
+    step, opening = -(-len(record) // pieces), talk.open()
+    said = [frame for at in range(0, len(record), step) for frame in talk.say(True, record[at:at + step])]
+    return [*opening, *said, *talk.say(True, b'\x17\x03\x03\0\x04more'), *talk.close()]
+
+
+def drop_by_tls_sni():
+    return tls(40001, 'www.good.test') + tls(40002, 'www.evil.test') + tls(40003, 'www.Evil.test', pieces=3)
+
+
+def lookup(sport, name, ident):
+    """A question and its answer."""
+    question = b''.join(bytes([len(label)]) + label.encode() for label in name.split('.')) + b'\0\0\x01\0\x01'
+    asked = ident.to_bytes(2, 'big') + b'\x01\0\0\x01\0\0\0\0\0\0' + question
+    said = (ident.to_bytes(2, 'big') + b'\x81\x80\0\x01\0\x01\0\0\0\0' + question +
+            b'\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\x0a\x01\0\x09')
+    return [p.ip_frame(CLIENT, SERVER, p.UDP, p.udp(CLIENT, SERVER, sport, 53, asked)),
+            p.ip_frame(SERVER, CLIENT, p.UDP, p.udp(SERVER, CLIENT, 53, sport, said), to_server=False)]
+
+
+def drop_by_dns_query():
+    return lookup(4001, 'www.good.test', 1) + lookup(4002, 'www.evil.test', 2) + lookup(4003, 'evil.test.good.test', 3)
+
+
+def http_uri_is_normalised():
+    probe = b'GET /nice%20ports%2C/Tri%6Eity.txt%2ebak HTTP/1.1\r\nHost: www.lab.test\r\n\r\n'
+    other = b'GET /find?q=nice%20ports HTTP/1.1\r\nHost: www.lab.test\r\n\r\n'
+    return web(40001, GOOD) + web(40002, probe) + web(40003, other)
+
+
+def header_names_the_application():
+    """HTTP on two ports, the same words in a datagram and in a stream that is no HTTP."""
+    odd = p.Conversation(CLIENT, SERVER, 40002, 8099)
+    talk = [*odd.open(), *odd.say(True, EVIL), *odd.say(False, ANSWER), *odd.close()]
+    plain = p.Conversation(CLIENT, SERVER, 40003, 80)
+    datagram = p.ip_frame(CLIENT, SERVER, p.UDP, p.udp(CLIENT, SERVER, 4000, 80, EVIL))
+    return [*web(40001, EVIL), *talk, *plain.open(), *plain.say(True, b'\0\1evil-word'), *plain.close(), datagram]
+
+
 CASES = {
     'drop-by-content': drop_by_content, 'alert-leaves-all': alert_leaves_all, 'pass-beats-drop': pass_beats_drop,
     'reject-sends-resets': reject_sends_resets, 'ratelimit-udp': ratelimit_udp,
@@ -146,6 +197,8 @@ CASES = {
     'icmp-and-arp-are-told': icmp_and_arp_are_told, 'midstream': midstream,
     'bad-checksums': bad_checksums, 'bad-checksums-ignored': bad_checksums, 'not-ip': not_ip,
     'pass-by-address': pass_beats_drop, 'dropped-flow-is-silent': drop_by_content,
+    'drop-by-tls-sni': drop_by_tls_sni, 'drop-by-dns-query': drop_by_dns_query,
+    'http-uri-is-normalised': http_uri_is_normalised, 'header-names-the-application': header_names_the_application,
     'tap-never-drops': drop_by_content, 'simulate-says-so': drop_by_content, 'scan-blocked': scan_blocked,
 }
 

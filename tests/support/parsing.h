@@ -63,6 +63,9 @@ class Conversation final : public EvidenceSink {
     const uint8_t p = flows_.flow(index_).protocol;
     return p == 0 ? std::string_view() : evidence_name(static_cast<EvidenceKind>(p - 1));
   }
+  // As if rules asked for everything; what they are then shown of events that are under way.
+  void judge() { parsers_.judge_kinds(~uint64_t{0}); }
+  const std::vector<nlohmann::json>& shown() const { return shown_; }
   const std::vector<nlohmann::json>& events() const { return events_; }
   std::vector<nlohmann::json> events(std::string_view type) const {
     std::vector<nlohmann::json> some;
@@ -77,21 +80,26 @@ class Conversation final : public EvidenceSink {
     const uint8_t v4[] = {10, 0, 0, last};
     return IpAddress::from_v4(v4);
   }
-  void evidence(const Evidence& e) noexcept override {
+  void evidence(const Evidence& e) noexcept override { events_.push_back(json_of(e)); }
+  void under_way(const Evidence& e) noexcept override { shown_.push_back(json_of(e)); }
+  // With "shown": how many bytes of its facts rules have been shown before.
+  nlohmann::json json_of(const Evidence& e) {
     operate::JsonText json;
     json.open();
     json.field("event_type", evidence_name(e.kind));
     facts_.write(json, e);
     facts_.write_beside(json);
     json.close();
-    events_.push_back(nlohmann::json::parse(json.text()));
+    auto out = nlohmann::json::parse(json.text());
+    if (e.shown != 0) out["shown"] = e.shown;
+    return out;
   }
 
   Over over_;
   FlowTable flows_{FlowSettings{.flows_max = 64}, 0, 1};
   ProtocolParsers parsers_{ParseSettings{.flows_max = 16, .buffers = 16}, *this};
   operate::FactText facts_;
-  std::vector<nlohmann::json> events_;
+  std::vector<nlohmann::json> events_, shown_;
   uint32_t index_ = 0;
   uint64_t said_[2] = {};
 };

@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     **_left_of('dataplane', _STAGES),
     'dataplane/io': BOTH_PLANES,
     'dataplane/pipeline': [f'dataplane/{name}' for name in _STAGES + ['io']],
-    'rules/language': ['dataplane/base'],
+    'rules/language': BOTH_PLANES,  # contract: the table of facts that keywords bind to
     'rules/compile': ['rules/language'] + BOTH_PLANES,
     **{folder: left + BOTH_PLANES + ['rules/compile'] for folder, left in _left_of('control', _CONTROL).items()},
     # These stand at the right end: they may include everything in dataplane/, rules/ and control/.

@@ -130,6 +130,43 @@ TEST(RuleLanguage, ReadsPorts) {
   EXPECT_EQ(port("80:"), std::pair(80, 65535));
 }
 
+TEST(RuleLanguage, ReadsBuffersOfFacts) {
+  const ParsedRule r = only_rule(
+      "drop http any any -> any any (flow:established,to_server; http.method; content:\"POST\"; "
+      "http.uri; content:\"/a\"; startswith; content:\"b\"; distance:1; bsize:>5; "
+      "fact:http.username; to_lowercase; content:\"root\"; sid:1;)");
+  EXPECT_EQ(r.protocol, RuleProtocol::kApplication);
+  EXPECT_EQ(r.applications, uint64_t{1} << static_cast<unsigned>(EvidenceKind::kHttp));
+  EXPECT_EQ(r.flow, kFlowIsEstablished | kFlowToServer);
+  EXPECT_TRUE(r.contents.empty());
+  ASSERT_EQ(r.buffers.size(), 3u);
+  EXPECT_EQ(r.buffers[0].facts, std::vector<Fact>{Fact::kHttpMethod});
+  EXPECT_EQ(r.buffers[1].facts, std::vector<Fact>{Fact::kHttpUrlNormalized});
+  ASSERT_EQ(r.buffers[1].contents.size(), 2u);
+  EXPECT_TRUE(r.buffers[1].contents[0].startswith);
+  EXPECT_EQ(r.buffers[1].contents[1].distance, 1);
+  EXPECT_EQ(r.buffers[1].size->min, 6);
+  EXPECT_EQ(r.buffers[2].facts, std::vector<Fact>{Fact::kHttpUser});
+  EXPECT_TRUE(r.buffers[2].lower_case);
+}
+
+TEST(RuleLanguage, AWordMayMeanSeveralFacts) {
+  const ParsedRule r = with_options("ja3.hash; content:\"aa\"; ");
+  EXPECT_EQ(r.buffers[0].facts, (std::vector<Fact>{Fact::kTlsJa3, Fact::kQuicJa3}));
+  EXPECT_EQ(with_options("dns.query; bsize:4; ").buffers[0].sayer, Sayer::kClient);
+}
+
+TEST(RuleLanguage, EarlierModifiersMoveTheContentBeforeThem) {
+  const ParsedRule r = with_options(
+      "content:\"one\"; http_uri; content:\"GET\"; http_method; content:\"two\"; distance:0; "
+      "http_uri; ");
+  EXPECT_TRUE(r.contents.empty());
+  ASSERT_EQ(r.buffers.size(), 2u);
+  ASSERT_EQ(r.buffers[0].contents.size(), 2u);
+  EXPECT_EQ(r.buffers[0].contents[1].bytes, "two");
+  EXPECT_EQ(r.buffers[1].contents[0].bytes, "GET");
+}
+
 TEST(RuleLanguage, JoinsLinesSkipsCommentsAndTakesAnyLineEnd) {
   const RuleSet set = parse(
       "\xef\xbb\xbf# comment \\\r\n"
@@ -157,7 +194,8 @@ TEST(RuleLanguage, PlacesSurviveJoining) {
 
 constexpr Wrong kWrong[] = {
     {"alrt tcp any any -> any any (sid:1;)", 1, 1, "expected alert, drop, reject, pass or rate"},
-    {"alert http any any -> any any (sid:1;)", 1, 7, "'http' is not a protocol"},
+    {"alert nfs any any -> any any (sid:1;)", 1, 7, "'nfs' is not a protocol"},
+    {"alert ftp_data any any -> any any (sid:1;)", 1, 7, "'ftp_data' is not a protocol"},
     {"alert tcp 10.0.0.300 any -> any any (sid:1;)", 1, 11, "'10.0.0.300' is not an address"},
     {"alert tcp 10.0.0.0/33 any -> any any (sid:1;)", 1, 11, "is not an address"},
     {"alert tcp 10.0.0.0/255.0.255.0 any -> any any (sid:1;)", 1, 11, "is not an address"},
@@ -180,7 +218,24 @@ constexpr Wrong kWrong[] = {
     {"alert tcp any any -> any any (sid:1;) x", 1, 39, "expected the end of the rule"},
     {"alert tcp any any -> any any (sid 1;)", 1, 35, "expected ':' or ';' after 'sid'"},
     {"alert tcp any any -> any any (=;sid:1;)", 1, 31, "expected a keyword or ')' where '='"},
-    {"alert tcp any any -> any any (flow:established; sid:1;)", 1, 31, "keyword 'flow'"},
+    {"alert tcp any any -> any any (flow:only_stream; sid:1;)", 1, 36, "no value for flow"},
+    {"alert tcp any any -> any any (flow:to_client, to_server; sid:1;)", 1, 36, "both"},
+    {"alert dns any any -> any any (dns.query; sid:1;)", 1, 31, "stands alone"},
+    {"alert dns any any -> any any (dns.query:x; sid:1;)", 1, 41, "takes no value"},
+    {"alert dns any any -> any any (dns.query; nocase; sid:1;)", 1, 42, "nocase needs a content"},
+    {"alert dns any any -> any any (content:\"a\"; dns.query; content:\"b\"; sid:1;)", 1, 31,
+     "in rules of their own"},
+    {"alert dns any any -> any any (dns.query; bsize:4; dsize:4; sid:1;)", 1, 31, "bsize"},
+    {"alert dns any any -> any any (dns.query; bsize:4; bsize:5; sid:1;)", 1, 51, "already has"},
+    {"alert tcp any any -> any any (bsize:4; sid:1;)", 1, 31, "'bsize' needs a buffer before"},
+    {"alert tcp any any -> any any (fact:dns.nonsense; sid:1;)", 1, 36, "as weir fields lists"},
+    {"alert tcp any any -> any any (fact:dns.aa; content:\"x\"; sid:1;)", 1, 36, "is a bool"},
+    {"alert tcp any any -> any any (http_uri; sid:1;)", 1, 31, "needs a content of the payload"},
+    {"alert tcp any any -> any any (http.host; content:\"a\"; tls.sni; content:\"b\"; sid:1;)", 1,
+     55, "'tls.sni' is stated in an event of tls"},
+    {"alert tls any any -> any any (http.host; content:\"a\"; sid:1;)", 1, 31,
+     "is never stated in tls; expected http"},
+    {"alert llmnr any any -> any any (content:\"a\"; sid:1;)", 1, 1, "expected a buffer"},
     {"alert tcp any any -> any any (msg:\"x\";)", 1, 39, "has no sid; expected sid:<number>;"},
     {"alert tcp any any -> any any (sid:0;)", 1, 35, "'0' is no value for sid; expected a num"},
     {"alert tcp any any -> any any (sid:4294967296;)", 1, 35, "is no value for sid"},
@@ -232,10 +287,10 @@ TEST(RuleLanguage, SaysWhatIsWrongAndWhere) {
 
 TEST(RuleLanguage, TellsEveryUnknownKeywordOfARule) {
   const RuleSet set =
-      parse("alert http any any -> any any (flow:to_server; pcre:\"/a\\;b/\"; sid:1;)");
+      parse("alert nfs any any -> any any (isdataat:9; pcre:\"/a\\;b/\"; sid:1;)");
   ASSERT_EQ(set.diagnostics.errors(), 3u);
-  EXPECT_EQ(set.diagnostics.kept()[1].column, 32u);
-  EXPECT_EQ(set.diagnostics.kept()[2].column, 48u);
+  EXPECT_EQ(set.diagnostics.kept()[1].column, 31u);
+  EXPECT_EQ(set.diagnostics.kept()[2].column, 43u);
 }
 
 TEST(RuleLanguage, ABadRuleDoesNotTouchTheOthers) {

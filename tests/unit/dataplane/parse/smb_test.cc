@@ -89,6 +89,27 @@ TEST(Smb, TellsEveryLoginWithItsStatus) {
   EXPECT_EQ(c.events("smb")[0]["status_code"], "0xc000006d");
 }
 
+// Rules see what is asked before it is granted; the event then begins with the same.
+TEST(Smb, ShowsACommandBeforeItsAnswer) {
+  Conversation c;
+  c.judge();
+  c.client(setup(1));
+  ASSERT_EQ(c.shown().size(), 1u);
+  EXPECT_EQ(c.shown()[0]["ntlmssp"]["user"], "bob");
+  c.client(tree(2, "\\\\dc\\ADMIN$") + tree(3, "\\\\dc\\IPC$") + create(4, "a\\x.exe"));
+  ASSERT_EQ(c.shown().size(), 4u);
+  EXPECT_EQ(c.shown()[1]["share"], "\\\\dc\\ADMIN$");
+  EXPECT_EQ(c.shown()[2]["named_pipe"], "\\\\dc\\IPC$");
+  EXPECT_EQ(c.shown()[3]["filename"], "a\\x.exe");
+  EXPECT_TRUE(c.events("smb").empty());
+  c.server(said(3, 2, le(16, 2) + le(1, 14)));
+  ASSERT_EQ(c.events("smb").size(), 1u);
+  EXPECT_EQ(c.events("smb")[0]["share"], "\\\\dc\\ADMIN$");
+  EXPECT_EQ(c.events("smb")[0]["status"], "STATUS_SUCCESS");
+  EXPECT_GT(c.events("smb")[0]["shown"], 0);
+  EXPECT_EQ(c.shown().size(), 4u);
+}
+
 TEST(Smb, SaysTheSameHoweverItIsCut) {
   const std::string turns[] = {
       tree(1, "\\\\dc\\ADMIN$") + create(2, "a\\x.exe", 0x1000),

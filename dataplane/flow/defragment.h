@@ -8,8 +8,9 @@
 // A receiver may still have parts of what was completed here: the rest was refused, or died on its
 // way. So a datagram is remembered until its time is over. Of one that was refused no more
 // fragments are taken; into one that passed what comes later is laid, for senders use their
-// identifications again (RFC 4963), and each fragment is judged by all that is there then. One per
-// worker, fixed memory.
+// identifications again (RFC 4963), and each fragment is judged by all that is there then; in the
+// burst that completed it, where nothing is judged yet, a contradiction is refused. One per worker,
+// fixed memory.
 #pragma once
 
 #include <array>

@@ -109,7 +109,8 @@ def usage(lab, weir):
 def port_gone(lab, weir):
     """A port that the data plane itself cannot open: its sentence, code 1, nothing left running or lying about."""
     path = lab.dir / 'wrong.yaml'
-    path.write_text(GOOD.format(instance=f'{lab.prefix}-2', dir=lab.dir).replace('a: d0', 'a: "net_nosuchdriver0"'))
+    path.write_text(GOOD.format(instance=f'{lab.prefix}-2', dir=lab.dir).replace(
+        'a: d0', 'a: "net_nosuchdriver0"').replace('b: d1', 'b: "net_null0"'))  # d1 is in use
     done = lab.run('dut', [weir.binary, 'run', '--config', path], timeout=30)
     check(done.returncode == 1 and 'net_nosuchdriver0' in done.stderr,
           f'a driver that is not there: code {done.returncode}: {done.stderr.strip()[-300:]}')

@@ -61,7 +61,8 @@ def crafted(to_server):
 
     def fragments(mark, size=1480, tags=()):
         whole = p.udp(a, b, 1111, 2222, big(mark, 3000))
-        return [p.ethernet(p.IPV4, p.ipv4(a, b, p.UDP, whole[at:at + size], ident=7, offset=at,
+        ident = int.from_bytes(mark[8:10], 'big')
+        return [p.ethernet(p.IPV4, p.ipv4(a, b, p.UDP, whole[at:at + size], ident=ident, offset=at,
                                           flags=int(at + size < len(whole))), tags=tags)
                 for at in range(0, len(whole), size)]
 

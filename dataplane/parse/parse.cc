@@ -68,6 +68,15 @@ void ProtocolParsers::judge_kinds(uint64_t kinds) noexcept {
   teller_->judge_kinds(kinds);
 }
 
+void ProtocolParsers::fetch(uint32_t slot) const noexcept {
+  constexpr size_t kLine = 64, kStateLines = 4;  // most parsers keep what they need first there
+  const Slot& s = pool_->slot(slot);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&s);
+  for (size_t at = 0; at < sizeof(Slot); at += kLine) __builtin_prefetch(bytes + at, 1);
+  const uint8_t* state = pool_->states[slot].bytes;  // s.state is not there yet
+  for (size_t n = 0; n < kStateLines; ++n) __builtin_prefetch(state + n * kLine, 1);
+}
+
 // The flow's state is not needed any more; whether its next packet is wanted is the caller's word.
 void ProtocolParsers::release(Flow& f) noexcept {
   if (f.parse_slot == kNoSlot) return;

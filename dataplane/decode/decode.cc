@@ -468,11 +468,9 @@ inline uint64_t add_words(const uint8_t* p, uint32_t bytes, uint64_t sum) noexce
   return sum;
 }
 
+// Folded to 16 bits it would be 0xffff: as 65,536 is 1 more than a multiple of that, so is the sum.
 bool sums_to_ones(uint64_t sum) noexcept {
-  for (const unsigned half : {32U, 16U, 16U, 16U}) {
-    sum = (sum >> half) + (sum & ((uint64_t{1} << half) - 1));
-  }
-  return sum == 0xffff;
+  return sum % 0xffff == 0 && sum != 0;
 }
 
 }  // namespace
@@ -547,12 +545,10 @@ Anomaly checksum_anomaly(const PacketView& packet, const Headers& h) noexcept {
   if (h.proto == kProtoUdp && load_be16(l4 + 6) == 0 && h.ip_version == 4) return Anomaly::kNone;
   uint32_t covered = l4_bytes;
   if (h.proto == kProtoUdp) covered = std::min<uint32_t>(covered, load_be16(l4 + 4));
-  // Pseudo-header: RFC 793 section 3.1, RFC 8200 section 8.1. What stands before an address of
-  // version 4 in the one of version 6 that it is kept as, 0xffff, adds nothing.
-  uint64_t sum = detail::swap_to_big(uint32_t{h.proto} + covered);
-  for (const IpAddress* address : {&h.src, &h.dst}) {
-    sum = add_words(address->bytes.data(), sizeof address->bytes, sum);
-  }
+  // Pseudo-header: RFC 793 section 3.1, RFC 8200 section 8.1. Both addresses stand together.
+  const bool four = h.ip_version == 4;
+  const uint64_t sum = add_words(ip + (four ? 12 : 8), four ? 8 : 32,
+                                 detail::swap_to_big(uint32_t{h.proto} + covered));
   switch (h.proto) {
     case kProtoTcp:
       return sums_to_ones(add_words(l4, covered, sum)) ? Anomaly::kNone : Anomaly::kTcpBadChecksum;

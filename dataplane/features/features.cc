@@ -140,7 +140,7 @@ void EventWriter::tell_counted(TimeNs now, bool all) {
 
 // As many records as its facts take. Where one finds no room the event is lost, the rest with it.
 void EventWriter::put_evidence(const Evidence& e) {
-  EvidenceRecord r;
+  EvidenceRecord r;  // its head: the facts go straight to their place
   r.header.type = RecordType::kEvidence;
   r.header.wire = e.wire;
   r.header.worker = worker_;
@@ -156,18 +156,22 @@ void EventWriter::put_evidence(const Evidence& e) {
   std::span<const uint8_t> left = e.facts;
   do {
     const auto n = static_cast<uint16_t>(std::min<size_t>(left.size(), kEvidencePartBytes));
-    std::memcpy(r.facts, left.data(), n);
+    const auto facts = left.first(n);
     left = left.subspan(n);
     r.fact_bytes = n;
     r.last = left.empty();
     constexpr unsigned kAlign = SpscByteRing::kRecordAlign;
     r.header.bytes = static_cast<uint16_t>((kEvidenceHeadBytes + n + kAlign - 1) / kAlign * kAlign);
-    std::memset(r.facts + n, 0, r.header.bytes - kEvidenceHeadBytes - n);
-    if (!ring_.push(&r, r.header.bytes)) {
+    auto* const place = static_cast<uint8_t*>(ring_.claim(r.header.bytes));
+    if (place == nullptr) {
       stats_.events_lost.add();
       stats_.evidence_lost.add(e.repeats);
       return;
     }
+    std::memset(place + r.header.bytes - kAlign, 0, kAlign);  // what the facts leave of it
+    std::memcpy(place, &r, kEvidenceHeadBytes);
+    std::copy(facts.begin(), facts.end(), place + kEvidenceHeadBytes);
+    ring_.offer(r.header.bytes);
     stats_.events_written.add();
     stats_.events_bytes.add(r.header.bytes);
     ++r.part;

@@ -11,6 +11,7 @@ namespace {
 
 // Met in the middle, how far behind what we saw first its receiver may still be.
 constexpr int64_t kBehindMax = 16 << 20;
+constexpr uint32_t kWarmBlocks = 512;  // a megabyte, given out first and again and again
 constexpr uint64_t kOpeningMax = 65'536;  // one SYN's, or several that overlap
 
 uint32_t blocks_of(const StreamSettings& s) noexcept {
@@ -23,7 +24,8 @@ uint32_t seconds_of(TimeNs t) noexcept {
 
 }  // namespace
 
-// Nothing is touched before it is used: pages of streams that never are cost nothing.
+// Pages of streams that never are cost nothing: but for the first blocks, which all that is held in
+// most places fits into, nothing is touched before it is used.
 Reassembler::Reassembler(const StreamSettings& settings, uint64_t flows_max)
     : blocks_max_(blocks_of(settings)),
       reach_(uint64_t{settings.direction_kilobytes} << 10),
@@ -32,7 +34,12 @@ Reassembler::Reassembler(const StreamSettings& settings, uint64_t flows_max)
       bytes_(std::make_unique_for_overwrite<uint8_t[]>((uint64_t{blocks_max_} + 1) * kBlockBytes)),
       bits_(std::make_unique_for_overwrite<uint64_t[]>((uint64_t{blocks_max_} + 1) * kWords)),
       scratch_(std::make_unique_for_overwrite<uint8_t[]>(kBeforeBytes + reach_)),
-      opening_(std::make_unique_for_overwrite<uint8_t[]>(kOpeningMax)) {}
+      opening_(std::make_unique_for_overwrite<uint8_t[]>(kOpeningMax)) {
+  const uint64_t warm = std::min(blocks_max_, kWarmBlocks);
+  std::memset(bytes_.get(), 0, warm * kBlockBytes);
+  std::memset(bits_.get(), 0, warm * kWords * sizeof(uint64_t));
+  std::fill_n(blocks_.get(), warm, Block{});
+}
 
 uint64_t Reassembler::bytes_for(const StreamSettings& settings, uint64_t flows_max) noexcept {
   const uint64_t block = kBlockBytes + kWords * sizeof(uint64_t) + sizeof(Block);

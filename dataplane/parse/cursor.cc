@@ -69,13 +69,6 @@ bool could_start_with(Bytes bytes, std::string_view start) noexcept {
   return std::memcmp(bytes.data(), start.data(), n) == 0;
 }
 
-Bytes trimmed(Bytes bytes) noexcept {
-  const auto blank = [](uint8_t c) { return c == ' ' || c == '\t'; };
-  while (!bytes.empty() && blank(bytes.front())) bytes = bytes.subspan(1);
-  while (!bytes.empty() && blank(bytes.back())) bytes = bytes.first(bytes.size() - 1);
-  return bytes;
-}
-
 bool read_decimal(Bytes bytes, uint64_t& value) noexcept {
   value = 0;
   size_t digits = 0;

@@ -78,7 +78,13 @@ bool equal_ignoring_case(Bytes a, std::string_view b) noexcept;
 bool starts_with(Bytes bytes, std::string_view start) noexcept;  // whole of start is there
 // Whether bytes and start agree as far as both go; for probes on the first few bytes.
 bool could_start_with(Bytes bytes, std::string_view start) noexcept;
-Bytes trimmed(Bytes bytes) noexcept;  // without blanks and tabs around
+inline Bytes trimmed(Bytes bytes) noexcept {  // without blanks and tabs around
+  const auto blank = [](uint8_t c) { return c == ' ' || c == '\t'; };
+  const uint8_t *from = bytes.data(), *to = from + bytes.size();
+  while (from != to && blank(*from)) ++from;
+  while (from != to && blank(to[-1])) --to;
+  return {from, to};
+}
 // Decimal digits at the front; false: none, or more than fits.
 bool read_decimal(Bytes bytes, uint64_t& value) noexcept;
 

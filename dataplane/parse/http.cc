@@ -58,7 +58,7 @@ Step HttpParser::parse(const Input& in, Output& out) noexcept {
     if (prefix && in.bytes.size() < wanted && !in.whole) return Step::need(wanted);
     const bool two = prefix && (in.from_client || begins_settings(in.bytes));
     version_ = two ? Version::kTwo : Version::kOne;
-    if (two) ::new (&two_) Http2;
+    if (two) std::uninitialized_default_construct_n(&two_, 1);
   }
   if (version_ == Version::kTwo) return two_.parse(in, out);
   const Step step = one_.parse(in, out);
@@ -66,7 +66,8 @@ Step HttpParser::parse(const Input& in, Output& out) noexcept {
   FactList<2560> request;
   request.append(one_.upgraded());
   version_ = Version::kTwo;
-  (::new (&two_) Http2)->upgraded(request);
+  std::uninitialized_default_construct_n(&two_, 1);
+  two_.upgraded(request);
   return step;
 }
 

@@ -17,7 +17,7 @@
 // h2c nothing is. HTTP/0.9 is not taken.
 #pragma once
 
-#include <new>
+#include <memory>
 
 #include "dataplane/parse/http1.h"
 #include "dataplane/parse/http2.h"
@@ -28,7 +28,7 @@ class HttpParser {
  public:
   static constexpr EvidenceKind kKind = EvidenceKind::kHttp;
   static constexpr uint8_t kTransports = kOverTcp;
-  HttpParser() noexcept { ::new (&one_) Http1; }
+  HttpParser() noexcept { std::uninitialized_default_construct_n(&one_, 1); }
   static Probe probe(const ProbeInput& in) noexcept;
   Step parse(const Input& in, Output& out) noexcept;
   void end(Output& out) noexcept;

@@ -68,6 +68,14 @@ void ProtocolParsers::judge_kinds(uint64_t kinds) noexcept {
   teller_->judge_kinds(kinds);
 }
 
+void ProtocolParsers::fetch(uint32_t slot) const noexcept {
+  constexpr size_t kLine = 64, kStateBytesFirst = 4 * kLine;  // where most keep what they need
+  const auto* bytes = reinterpret_cast<const uint8_t*>(&pool_->slot(slot));
+  for (size_t at = 0; at < sizeof(Slot); at += kLine) __builtin_prefetch(bytes + at, 1);
+  const uint8_t* state = pool_->states[slot].bytes;  // the slot, which tells, is not there yet
+  for (size_t at = 0; at < kStateBytesFirst; at += kLine) __builtin_prefetch(state + at, 1);
+}
+
 // The flow's state is not needed any more; whether its next packet is wanted is the caller's word.
 void ProtocolParsers::release(Flow& f) noexcept {
   if (f.parse_slot == kNoSlot) return;
@@ -310,8 +318,7 @@ bool ProtocolParsers::find_out(Slot& s, unsigned direction, const Arrived& a, Fl
   teller_->about(f, s, teller_->now());
   // What was kept while nobody knew: the other side spoke first.
   const unsigned other = 1 - direction;
-  Arrived nothing;
-  if (s.pending[other].held != 0) run(s, other, nothing, f);
+  if (Arrived nothing; s.pending[other].held != 0) run(s, other, nothing, f);
   if (f.parse_slot == kNoSlot || s.parser == kNoParser) return false;
   if (p.held == 0) return true;
   Arrived left{bytes.subspan(kept), a.whole, a.datagram};  // it holds the others

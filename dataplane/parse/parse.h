@@ -52,6 +52,8 @@ class ProtocolParsers {
   void icmp(const PacketView& packet, const Headers& h, const Tracked& t);
   void arp(const PacketView& packet, const Headers& h, uint8_t wire);
   bool stream(const StreamBytes& bytes, TimeNs now, const Tracked& t, FlowTable& flows);
+  // That parse_slot of a flow will be needed soon.
+  void fetch(uint32_t slot) const noexcept;
   // The flow ends, or nobody wants to know more: tells what waits and frees its state.
   void finish(Flow& flow, TimeNs now) noexcept;
 

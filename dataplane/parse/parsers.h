@@ -2,7 +2,7 @@
 // Private to parse: the table of all parsers. To add one: its header, its line in parsers.cc.
 #pragma once
 
-#include <new>
+#include <memory>
 #include <span>
 
 #include "dataplane/parse/parser.h"
@@ -26,7 +26,7 @@ constexpr Parser parser_of() noexcept {
           P::kTransports,
           &P::probe,
           // Not P(): that would first make all of its bytes zero, rooms for texts too.
-          [](void* state) { ::new (state) P; },
+          [](void* state) { std::uninitialized_default_construct_n(static_cast<P*>(state), 1); },
           [](void* state, const Input& in, Output& out) {
             return static_cast<P*>(state)->parse(in, out);
           },

@@ -2,6 +2,7 @@
 // What a worker does with what is inside packets: fragments and segments are put together, parsers
 // and rules read what that gives.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "dataplane/pipeline/burst.h"
@@ -62,6 +63,20 @@ bool Worker::is_sound(size_t i, const WorkerWire& wire) {
   return false;
 }
 
+// What is read of packet i is on its way while the one before it is looked into: until then nobody
+// has touched its payload, and waiting for that is most of what checksums and copies take.
+void Worker::fetch(size_t i) const {
+  constexpr uint32_t kLine = 64, kFetchedMax = 1536;
+  const Burst& b = *burst_;
+  const Tracked& t = b.tracked[i];
+  if (t.flow == nullptr || (t.flow->flags & (kWantsParse | kWantsMatch)) == 0) return;
+  const Headers& h = b.headers[i];
+  const uint32_t end = std::min(uint32_t{h.payload_offset} + h.payload_bytes, kFetchedMax);
+  for (uint32_t at = kLine; at < end; at += kLine) __builtin_prefetch(b.view[i].data + at);
+  if ((t.flow->flags & kHasStream) != 0) streams_->fetch(t.index);
+  if (t.flow->parse_slot != kNoSlot) parsers_.fetch(t.flow->parse_slot);
+}
+
 // What is in the packets, one after the other: each is put into its stream, and what that adds is
 // good until the next one is.
 void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows) {
@@ -77,6 +92,9 @@ void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows ro
       cause = plight_;
     } else if ((b.tracked[i].events & kNoRoomForFlow) != 0) {
       cause = FailCause::kFlowTableFull;
+    }
+    if (const Rows later = rows & ~first_rows(i + 1); later != 0) {
+      fetch(static_cast<size_t>(std::countr_zero(later)));
     }
     b.hits[i].count = 0;
     b.hits[i].truncated = false;

@@ -76,6 +76,7 @@ class Worker {
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
   void look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows);
+  void fetch(size_t i) const;
   void look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
                      MatchCounts& counts);
   bool read_in_line(size_t i, const WorkerWire& wire);

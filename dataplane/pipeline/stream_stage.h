@@ -54,6 +54,8 @@ class StreamStage {
     }
   }
 
+  void fetch(uint32_t index) const noexcept { streams_.fetch(index); }
+
   // Nobody wants to look into the flow any more, or it has ended.
   void release(Flow& f, uint32_t index) noexcept {
     streams_.release(f, index);

@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "dataplane/parse/fact_list.h"
+#include "dataplane/parse/hello_memo.h"
 
 namespace weir::parse {
 
@@ -124,6 +125,7 @@ class Output {
   // A violation that parsing survives.
   void violation(EvidenceKind kind, std::string_view event,
                  Ends ends = Ends::kSenderFirst) noexcept;
+  HelloMemo& hellos() noexcept { return hellos_; }
   TimeNs now() const noexcept { return now_; }
   // For end(): so many bytes that side's messages were said to have, and had not.
   uint64_t never_came(bool from_client) const noexcept { return never_came_[from_client ? 1 : 0]; }
@@ -136,6 +138,7 @@ class Output {
 
  private:
   FactList<kFactBytesMax> scratch_;
+  HelloMemo hellos_;
 };
 
 inline Bytes as_bytes(std::string_view s) noexcept {

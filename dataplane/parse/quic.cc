@@ -180,7 +180,7 @@ void QuicParser::client_hello(Output& out) noexcept {
   client_told_ = true;
   FactWriter& facts = out.fresh();
   write_version(facts, version_);
-  tls::write_client_hello(facts, h, tls::Framing::kQuic, kClientFacts);
+  tls::write_client_hello(facts, h, tls::Framing::kQuic, kClientFacts, out.hellos());
   write_extensions(facts, h);
   out.tell(kKind, facts);
 }

@@ -342,7 +342,7 @@ void TlsParser::client_hello(const Hello& h, Framing framing, Output& out) noexc
   }
   client_hello_ = true;
   version_ = h.version;
-  write_client_hello(facts_, h, framing, kClientFacts);
+  write_client_hello(facts_, h, framing, kClientFacts, out.hellos());
   write_alpns(facts_, h, Fact::kTlsClientAlpn);
 }
 

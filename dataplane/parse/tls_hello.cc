@@ -340,11 +340,47 @@ bool read_server_hello(Bytes body, Hello& h) noexcept {
   return true;
 }
 
-void write_client_hello(FactWriter& facts, const Hello& h, Framing framing,
-                        const ClientFacts& ids) noexcept {
+namespace {
+
+// h as its fingerprints see it.
+HelloKey key_of(const Hello& h, Framing framing) noexcept {
+  HelloKey key;
+  key.byte(static_cast<uint8_t>(framing));
+  key.byte(h.has_sni);
+  key.number(h.version);
+  for (const char c : ja4_version(h)) key.byte(static_cast<uint8_t>(c));
+  char alpn[2];
+  put_alpn(alpn, h.alpn);
+  for (const char c : alpn) key.byte(static_cast<uint8_t>(c));
+  const auto list = [&](Bytes numbers) {
+    key.next_list();
+    for (size_t i = 0; i + 1 < numbers.size(); i += 2) {
+      if (const uint16_t v = at16(numbers, i); !is_grease(v)) key.number(v);
+    }
+  };
+  list(h.ciphers);
+  list(h.groups);
+  list(h.signatures);
+  key.next_list();
+  each_extension(h.extensions, [&](uint16_t type, Bytes) {
+    if (!is_grease(type)) key.number(type);
+  });
+  key.next_list();
+  for (const uint8_t format : h.formats) key.byte(format);
+  return key;
+}
+
+}  // namespace
+
+void write_client_hello(FactWriter& facts, const Hello& h, Framing framing, const ClientFacts& ids,
+                        HelloMemo& memo) noexcept {
   if (!h.sni.empty()) facts.text(ids.sni, h.sni, 255);
+  const HelloKey key = key_of(h, framing);
+  if (const Bytes known = memo.find(key); !known.empty()) return facts.append(known);
+  const uint16_t before = facts.used();
   write_ja3(facts, h, ids);
   write_ja4(facts, h, framing, ids.ja4);
+  if (!facts.overflow()) memo.keep(key, facts.facts().subspan(before));
 }
 
 void write_ja3s(FactWriter& facts, const Hello& h, Fact hash, Fact text) noexcept {

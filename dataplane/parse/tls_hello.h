@@ -3,7 +3,7 @@
 // TLS, DTLS and QUIC.
 #pragma once
 
-#include "dataplane/parse/fact_list.h"
+#include "dataplane/parse/hello_memo.h"
 
 namespace weir::parse {
 
@@ -47,8 +47,9 @@ void each_extension(Bytes extensions, Each&& each) noexcept {
 struct ClientFacts {
   Fact sni, ja3, ja3_text, ja4;
 };
-void write_client_hello(FactWriter& facts, const Hello& h, Framing framing,
-                        const ClientFacts& ids) noexcept;
+// The name asked for, JA3 and JA4.
+void write_client_hello(FactWriter& facts, const Hello& h, Framing framing, const ClientFacts& ids,
+                        HelloMemo& memo) noexcept;
 void write_ja3s(FactWriter& facts, const Hello& h, Fact hash, Fact text) noexcept;
 void write_alpns(FactWriter& facts, const Hello& h, Fact id) noexcept;
 

@@ -12,6 +12,8 @@
 
 namespace weir {
 
+constexpr unsigned kPacketsAhead = 2;  // with one HTTP waits, with three TLS loses
+
 // A fragment goes on as it is; the one that completes its datagram is judged by the whole. Nothing
 // looks at what waits for the rest: it will be seen then, or never be put together by anyone.
 void Worker::defragment(const WorkerWire& wire, size_t i) {
@@ -63,7 +65,7 @@ bool Worker::is_sound(size_t i, const WorkerWire& wire) {
   return false;
 }
 
-// What is read of packet i is on its way while the one before it is looked into: until then nobody
+// What is read of packet i is on its way while two others are looked into: until then nobody
 // has touched its payload, and waiting for that is most of what checksums and copies take.
 void Worker::fetch(size_t i) const {
   constexpr uint32_t kLine = 64, kFetchedMax = 1536;
@@ -84,6 +86,13 @@ void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows ro
   MatchCounts counts;
   judge_->use(rules, index_);
   parsers_.judge_kinds(judge_->wanted_kinds());
+  Rows later = rows;  // whose payloads nobody has asked for
+  const auto fetch_next = [&] {
+    if (later == 0) return;
+    fetch(static_cast<size_t>(std::countr_zero(later)));
+    later &= later - 1;
+  };
+  for (unsigned n = 0; n < kPacketsAhead; ++n) fetch_next();
   for (const size_t i : each(rows)) {
     FailCause& cause = b.plight[i].cause;
     if (!b.headers[i].has(kHasIp)) {
@@ -93,9 +102,7 @@ void Worker::look_into(const LoadedRules* rules, const WorkerWire& wire, Rows ro
     } else if ((b.tracked[i].events & kNoRoomForFlow) != 0) {
       cause = FailCause::kFlowTableFull;
     }
-    if (const Rows later = rows & ~first_rows(i + 1); later != 0) {
-      fetch(static_cast<size_t>(std::countr_zero(later)));
-    }
+    fetch_next();
     b.hits[i].count = 0;
     b.hits[i].truncated = false;
     b.transaction[i] = kNoTransaction;

@@ -128,7 +128,7 @@ def port_bytes(path):
 
 def merge(paths, out, packets_min=40_000):
     """One after the other, each beginning where the one before ended; all of them again, as new flows, until there are
-    `packets_min`: a worker is to be measured at work, not at its first touch of everything. Returns how many packets."""
+    `packets_min`: a worker is measured at work, not at its first touch of everything. Returns how many packets."""
     forgotten = 7200 * 1_000_000  # us after which no flow is remembered
     packets, now = 0, 1_000_000_000
     captures = [list(frames(path)) for path in paths]

@@ -247,6 +247,7 @@ void install_verdicts(const TrialSettings& t, Segment& segment, Worker& worker) 
     synthetic_source(i, source);
     if (i >= blocked) source[0] = 172;
     c.verdict.match.src = {IpAddress::from_v4(source), 128};
+    c.verdict.match.either = true;  // both directions, as a device is blocked
     while (!segment.worker(0).mailbox.push(c)) worker.poll(kBeginNs);
   }
   while (!segment.worker(0).mailbox.empty()) worker.poll(kBeginNs);

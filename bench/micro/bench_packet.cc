@@ -10,6 +10,7 @@
 #include "dataplane/verdict/meter.h"
 #include "dataplane/verdict/verdict.h"
 #include "dataplane/verdict/verdict_table.h"
+#include "tests/support/ends_ignored.h"
 #include "tests/support/frames.h"
 
 namespace weir {
@@ -113,7 +114,7 @@ void BM_Track(benchmark::State& state) {
   FlowTable table(settings, 0, 1);
   TrackStats stats;
   Tracked tracked[kBurstMax];
-  static EndedFlow ended[2 * kBurstMax];
+  EndsIgnored ended;
   const auto burst = [&](uint32_t of) {
     t.next(of);
     track(t.packets, t.headers, 0, table, stats, tracked, ended);
@@ -150,7 +151,7 @@ void BM_JudgeAndDecide(benchmark::State& state) {
     verdicts.apply(c, table, 0, nobody);
   }
   std::vector<Tracked> tracked(t.packets.size());
-  static EndedFlow ended[2 * kBurstMax];
+  EndsIgnored ended;
   for (size_t at = 0; at < t.packets.size(); at += kBurstMax) {
     track({t.packets.data() + at, kBurstMax}, {t.headers.data() + at, kBurstMax}, 0, table, stats,
           {tracked.data() + at, kBurstMax}, ended);

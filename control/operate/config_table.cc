@@ -20,7 +20,6 @@ constexpr std::string_view kHugepages[] = {"auto", "off", "required"};
 constexpr std::string_view kIdle[] = {"auto", "sleep", "spin"};
 constexpr std::string_view kChecksums[] = {"ignore", "verify"};
 constexpr std::string_view kUrgent[] = {"clear", "keep"};
-constexpr std::string_view kOffOn[] = {"off", "on"};
 constexpr std::string_view kBadRules[] = {"refuse", "skip"};
 constexpr std::string_view kEveTypes[] = {"alert", "drop", "flow", "stats", "anomaly"};
 constexpr unsigned kListMax = 4096;  // entries of any list or map in the file
@@ -512,8 +511,8 @@ void add_response(std::vector<Row>& rows) {
   rows.push_back(on_off(
       "respond.enabled", "models may block; false: only the operator",
       [](Config & c) -> auto& { return c.respond.enabled; }));
-  rows.push_back(choice(
-      "respond.pace_suspects", "first contacts of a failing source wait for the verdict", kOffOn,
+  rows.push_back(on_off(
+      "respond.pace_suspects", "first contacts of a failing source wait for the verdict",
       [](Config & c) -> auto& { return c.settings.pace_suspects; }));
   rows.push_back(duration(
       "respond.duration", "doubles with each repeat", kNsPerSecond, 90 * kDay,

@@ -84,8 +84,12 @@ std::optional<double> read_fraction(std::string_view text) {
 }
 
 std::optional<bool> read_switch(std::string_view text) {
-  if (text == "true") return true;
-  if (text == "false") return false;
+  for (const std::string_view yes : {"true", "yes", "on"}) {  // YAML 1.1's words
+    if (text == yes) return true;
+  }
+  for (const std::string_view no : {"false", "no", "off"}) {
+    if (text == no) return false;
+  }
   return std::nullopt;
 }
 

@@ -94,7 +94,10 @@ void EventWriter::flow_report(FlowReport& r, const FlowView& v) const {
   r.dst_mac = c.dst_mac;
 }
 
-void EventWriter::flow_start(const Flow& f, const FlowCold& c, uint8_t wire) {
+void EventWriter::flow_start(const Tracked& t, uint8_t wire, FlowTable& flows, TimeNs now) {
+  const Flow& f = *t.flow;
+  FlowCold& c = flows.cold(t.index);
+  c.tell(now);
   put<FlowStart>(RecordType::kFlowStart, wire, c.first_ns, [&](FlowStart& r) {
     r.flow = f.id;
     set(r.ends, f);
@@ -180,11 +183,7 @@ void EventWriter::put_evidence(const Evidence& e) {
 
 void EventWriter::observe_flow(const Tracked& t, bool became_known, uint8_t wire, FlowTable& flows,
                                TimeNs now) {
-  if ((t.events & kFlowStarted) != 0) {
-    FlowCold& c = flows.cold(t.index);
-    c.tell(now);
-    flow_start(*t.flow, c, wire);
-  }
+  if ((t.events & kFlowStarted) != 0) flow_start(t, wire, flows, now);
   const auto update = [&](uint32_t index, UpdateCause cause) {
     flow_update(flows.view(index), cause, now);
   };

@@ -21,8 +21,8 @@ class EventWriter final : public VerdictReports, public EvidenceSink {
   EventWriter(SpscByteRing ring, StatsPage& stats, uint8_t worker, const Settings& settings);
 
   void use(const Settings& settings) noexcept;  // from the next second on
-  // Names the flow as a whole. wire: index of the wire it is on.
-  void flow_start(const Flow& f, const FlowCold& c, uint8_t wire);
+  // Names the flow, which has just begun, as a whole. wire: index of the wire it is on.
+  void flow_start(const Tracked& t, uint8_t wire, FlowTable& flows, TimeNs now);
   void flow_update(const FlowView& v, UpdateCause cause, TimeNs now);
   void flow_end(const FlowView& v, EndReason why, TimeNs now);
   void report(const VerdictReport& r) override;

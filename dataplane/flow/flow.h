@@ -29,13 +29,13 @@ struct Tracked {
   FlowState was = FlowState::kNew;  // before this packet
 };
 
-// A flow that is no longer in the table, as it was.
-struct EndedFlow {
-  Flow flow;
-  FlowCold cold;
-  FlowDrops drops;
-  EndReason why = EndReason::kTimeout;
-  uint32_t index = kNoFlow;
+// Who is told that a flow ends, while it still stands in the table. now: of the packet that did it.
+class FlowEnds {
+ public:
+  virtual void flow_ends(uint32_t index, EndReason why, TimeNs now) noexcept = 0;
+
+ protected:
+  ~FlowEnds() = default;
 };
 
 // The ends of a flow as records tell them: src is the initiator.
@@ -57,17 +57,13 @@ struct TrackStats {
   uint64_t created = 0, ended = 0, evicted = 0, refused_full = 0;
 };
 
-struct TrackResult {
-  size_t packets;  // how many of the burst were tracked
-  size_t ended;    // how many flows ended because of them
-};
-
-// The stage. Writes tracked[i] and to `ended` the flows that this burst put an end to (reuse of a
-// closed flow's ports, expiry found at look-up, eviction), at most two per packet. Order of packets
-// within a flow is kept. It stops short before a packet that ends a flow which an earlier packet of
-// the same burst belongs to: send those first, then call again with the rest.
-TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers,
-                  uint8_t wire, FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
-                  std::span<EndedFlow> ended) noexcept;
+// The stage. Writes tracked[i] and tells `ends` of the flows that this burst puts an end to (reuse
+// of a closed flow's ports, expiry found at look-up, eviction), at most two per packet. Order of
+// packets within a flow is kept. Returns how many of the burst were tracked: it stops short before
+// a packet that ends a flow which an earlier packet of the same burst belongs to. Send those first,
+// then call again with the rest.
+size_t track(std::span<const PacketView> packets, std::span<const Headers> headers, uint8_t wire,
+             FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
+             FlowEnds& ends) noexcept;
 
 }  // namespace weir

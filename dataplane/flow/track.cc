@@ -52,8 +52,7 @@ struct Run {
   FlowTable& table;
   TrackStats& stats;
   Tracked* tracked;
-  std::span<EndedFlow> ended;
-  size_t ended_count = 0;
+  FlowEnds& ends;
   uint64_t started = 0;  // of the flows that this burst began, a bit by the top of their hashes
 
   // Whether an earlier packet of this burst belongs to the flow: it must stay until they are sent.
@@ -63,10 +62,8 @@ struct Run {
                        [index](const Tracked& t) { return t.index == index; });
   }
 
-  void end(uint32_t index, EndReason why) noexcept {
-    if (ended_count < ended.size()) {
-      ended[ended_count++] = {table.flow(index), table.cold(index), table.drops(index), why, index};
-    }
+  void end(uint32_t index, EndReason why, TimeNs now) noexcept {
+    ends.flow_ends(index, why, now);
     ++stats.ended;
     table.erase(index);
   }
@@ -107,7 +104,7 @@ uint32_t Run::start(size_t i, const FlowKey& key, uint64_t hash, bool src_is_lo)
   if (index == kNoFlow) {
     const uint32_t victim = table.evict_candidate();
     if (victim != kNoFlow && !is_in_burst(i, victim)) {
-      end(victim, EndReason::kEvicted);
+      end(victim, EndReason::kEvicted, p.time_ns);
       ++stats.evicted;
       index = table.insert(key, hash);
     }
@@ -254,12 +251,12 @@ struct Guesses {
 
 }  // namespace
 
-TrackResult track(std::span<const PacketView> packets, std::span<const Headers> headers,
-                  uint8_t wire, FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
-                  std::span<EndedFlow> ended) noexcept {
+size_t track(std::span<const PacketView> packets, std::span<const Headers> headers, uint8_t wire,
+             FlowTable& table, TrackStats& stats, std::span<Tracked> tracked,
+             FlowEnds& ends) noexcept {
   const size_t n = std::min<size_t>(packets.size(), kBurstMax);
   const Guesses guesses(headers, n, wire, table);
-  Run run{packets.first(n), headers.data(), wire, table, stats, tracked.data(), ended};
+  Run run{packets.first(n), headers.data(), wire, table, stats, tracked.data(), ends};
   for (size_t i = 0; i < n; ++i) {  // in order: a burst may hold a flow's first two
     Tracked& t = tracked.data()[i];
     t = Tracked{};
@@ -272,10 +269,11 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
     }
     if (index != kNoFlow) {
       const Flow& f = table.flow(index);
-      const bool over = table.is_expired(f, packets.data()[i].time_ns);
+      const TimeNs now = packets.data()[i].time_ns;
+      const bool over = table.is_expired(f, now);
       if (over || begins_anew(f, h)) {
-        if (run.is_in_burst(i, index)) return {i, run.ended_count};
-        run.end(index, over ? EndReason::kTimeout : EndReason::kClosed);
+        if (run.is_in_burst(i, index)) return i;
+        run.end(index, over ? EndReason::kTimeout : EndReason::kClosed, now);
         index = kNoFlow;
       }
     }
@@ -289,7 +287,7 @@ TrackResult track(std::span<const PacketView> packets, std::span<const Headers> 
     run.update(i, guesses.src_is_lo[i]);
     if (h.has(kIcmpError)) run.read_quoted(i);
   }
-  return {n, run.ended_count};
+  return n;
 }
 
 }  // namespace weir

@@ -107,6 +107,11 @@ class LoadedRules {
   const hs_database* fact_database() const noexcept { return fact_database_; }
   // Kinds of events, a bit each, of which rules ask something, and the facts that they ask for.
   uint64_t wanted_kinds() const noexcept { return wanted_kinds_; }
+  // Whether some could hit a packet of that kind that carries nothing.
+  bool asks_without_payload(PacketKind kind) const noexcept {
+    return !image_.header_list(HeaderList::kOncePerDirection, kind).empty() ||
+           !image_.header_list(HeaderList::kEachPacket, kind).empty();
+  }
   bool wants(Fact fact) const noexcept { return wanted_facts_[static_cast<unsigned>(fact)]; }
   Matcher& matcher(unsigned worker) const noexcept { return matchers_[worker]; }
 

@@ -24,9 +24,8 @@ struct Worker::Burst {
   // Packets that need more than to be tracked and sent. The columns of what comes after judge are
   // written and read for these alone: in a burst of settled flows for none.
   Rows look = 0;
-  Rows dropped = 0;                // by drop, of which no stage after it hears
-  bool has_views = false;          // `view` is filled
-  EndedFlow ended[kBurstMax * 2];  //            track
+  Rows dropped = 0;        // by drop, of which no stage after it hears
+  bool has_views = false;  // `view` is filled
 };
 
 }  // namespace weir

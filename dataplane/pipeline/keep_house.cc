@@ -18,11 +18,12 @@ constexpr uint32_t kCpuEvery = 1024;  // polls; reading the thread's CPU clock i
 
 }  // namespace
 
-void Worker::end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t index, TimeNs now) {
+void Worker::flow_ends(uint32_t index, EndReason why, TimeNs now) noexcept {
+  Flow& flow = flows_.flow(index);
   parsers_.finish(flow, now);
   classifier_->finish(flow);
   streams_->release(flow, index);
-  events_.flow_end(view, why, now);
+  events_.flow_end(flows_.view(index), why, now);
 }
 
 // now: when the poll began. It may have taken long, on a shared core, and when a verdict came into
@@ -51,8 +52,7 @@ void Worker::keep_house(TimeNs now) {
       kSweepPerPoll, now,
       [&](uint32_t i) {
         const bool closed = flows_.flow(i).state == FlowState::kClosed;
-        end_flow(flows_.flow(i), flows_.view(i), closed ? EndReason::kClosed : EndReason::kTimeout,
-                 i, now);
+        flow_ends(i, closed ? EndReason::kClosed : EndReason::kTimeout, now);
         ++track_stats_.ended;
       },
       [&](uint32_t i) {
@@ -92,8 +92,7 @@ bool Worker::finish(TimeNs now, uint32_t flows_max) {
     Flow& f = flows_.flow(finish_at_);
     if (f.id == 0) continue;
     const bool closed = f.state == FlowState::kClosed;
-    end_flow(f, flows_.view(finish_at_), closed ? EndReason::kClosed : EndReason::kShutdown,
-             finish_at_, now);
+    flow_ends(finish_at_, closed ? EndReason::kClosed : EndReason::kShutdown, now);
     flows_.erase(finish_at_);
     ++track_stats_.ended;
     ++told;

@@ -29,7 +29,7 @@ struct WorkerWire {
 class JudgeStage;
 class StreamStage;
 
-class Worker {
+class Worker final : private FlowEnds {
  public:
   // in_force, meters: of all workers of the process, outlive them. seed: of the flow table's hash
   // (live: random; replay: fixed).
@@ -75,6 +75,7 @@ class Worker {
   void use(const Settings& settings, const AppDepths& depths) noexcept;
   uint32_t poll_side(const WorkerWire& wire, Side side, TimeNs now, const LoadedRules* rules);
   size_t inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules);
+  Rows open_bare(const WorkerWire& wire, size_t from, const LoadedRules* rules, Rows rows);
   void look_into(const LoadedRules* rules, const WorkerWire& wire, Rows rows);
   void fetch(size_t i) const;
   void look_into_one(size_t i, const LoadedRules* rules, const WorkerWire& wire,
@@ -112,7 +113,7 @@ class Worker {
   void send(const WorkerWire& wire, Side side, size_t from, size_t n);
   void release_held(TimeNs now);
   void answer(const WorkerWire& wire, Side side, LinkType link);
-  void end_flow(Flow& flow, const FlowView& view, EndReason why, uint32_t index, TimeNs now);
+  void flow_ends(uint32_t index, EndReason why, TimeNs now) noexcept override;
   void keep_house(TimeNs now);
   void take_commands(TimeNs now);
 

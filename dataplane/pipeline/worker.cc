@@ -164,14 +164,9 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
 // The stages over packets [from, to); returns how many it did (fewer where track stopped short).
 size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules) {
   Burst& b = *burst_;
-  const TrackResult t =
+  const size_t n =
       track({b.packet + from, to - from}, {b.headers + from, to - from}, wire.index, flows_,
-            track_stats_, {b.tracked + from, to - from}, b.ended);
-  for (size_t i = 0; i < t.ended; ++i) {
-    EndedFlow& e = b.ended[i];
-    end_flow(e.flow, {e.flow, e.cold, e.drops}, e.why, e.index, b.packet[from].time_ns);
-  }
-  const size_t n = t.packets;
+            track_stats_, {b.tracked + from, to - from}, *this);
   const std::span<const PacketView> packets(b.packet + from, n), views(b.view + from, n);
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);
@@ -191,6 +186,7 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
   for (const size_t i : each(look & ~with_verdict)) decisions[i] = Decision{};
   if (!b.has_views) make_views(look << from);
   for (const size_t i : each(look)) b.stopped[from + i] = verdicts_.is_stopped(decisions[i]);
+  look &= ~open_bare(wire, from, rules, look & ~with_verdict);
   const std::span<bool> became_known(b.became_known + from, n);
   budget_.begin();
   classifier_->classify(views, headers, tracked, {b.stopped + from, n}, flows_, budget_,
@@ -203,6 +199,28 @@ size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const Loa
                   decisions, wire.index, flows_, packets_seen_ + from + 1, look);
   learn_outcomes();
   return n;
+}
+
+// SYNs of new connections that carry nothing, where no verdict, rule or plight has to do with them:
+// all there is of most floods. Their flow is told, and remembered where its stream begins; what
+// comes after judge would do no more. Returns which they were.
+Rows Worker::open_bare(const WorkerWire& wire, size_t from, const LoadedRules* rules, Rows rows) {
+  if (plight_ != FailCause::kCount || settings_.parse.flows_max == 0) return 0;
+  if (rules != nullptr && rules->asks_without_payload(PacketKind::kTcp)) return 0;
+  const Burst& b = *burst_;
+  Rows opened = 0;
+  for (const size_t row_of : each(rows)) {
+    const size_t i = from + row_of;
+    const Headers& h = b.headers[i];
+    const Tracked& t = b.tracked[i];
+    const bool plain = t.events == kFlowStarted && StreamStage::opens_bare(h, t) &&
+                       h.anomaly == Anomaly::kNone && (h.flags & kFragment) == 0;
+    if (!plain) continue;
+    if (is_sound(i, wire)) StreamStage::remember(h, t, flows_.cold(t.index));
+    events_.flow_start(t, wire.index, flows_, b.packet[i].time_ns);
+    opened |= row(row_of);
+  }
+  return opened;
 }
 
 // What is left for the stages after track.

@@ -13,6 +13,7 @@
 #include "dataplane/verdict/meter.h"
 #include "dataplane/verdict/verdict.h"
 #include "dataplane/verdict/verdict_table.h"
+#include "tests/support/ends_ignored.h"
 #include "tests/support/frames.h"
 
 namespace weir {
@@ -254,7 +255,7 @@ class Machine : public VerdictReports {
                    }(),
                    0, 1};
   TrackStats stats_;
-  EndedFlow ended_[4];
+  EndsIgnored ended_;
   Meters meters_{1};
   Verdicts verdicts_{kVerdictsMax, meters_};
   Reference reference_;

@@ -171,7 +171,7 @@ def names_of(found):
 
 
 with wire(serve=False, mode='tap', rules=RULES, fragments={'datagrams': 65536}, detect={'scan': {'enabled': False}},
-          respond={'pace_suspects': 'off', 'enabled': False}) as (lab_, weir_):
+          respond={'pace_suspects': False, 'enabled': False}) as (lab_, weir_):
     prepare(lab_)
     receiver_, client = Receiver(lab_), Client(lab_)
     made_ = all_of(0)

@@ -20,22 +20,30 @@ FlowSettings settings_for(uint64_t flows) {
   return s;
 }
 
+struct Ended {
+  Flow flow;
+  EndReason why;
+};
+
 // One frame at a time through track, as the worker does it.
-class Tracker {
+class Tracker final : public FlowEnds {
  public:
   explicit Tracker(uint64_t flows) : table(settings_for(flows), 0, 42) {}
   Tracked see(const Frame& f, TimeNs now, Side side = Side::kA) {
     const PacketView p = f.view(now, side);
     const Headers h = f.headers();
     Tracked t;
-    const TrackResult r = track({&p, 1}, {&h, 1}, 0, table, stats, {&t, 1}, ended_room);
-    ended.assign(ended_room, ended_room + r.ended);
+    ended.clear();
+    track({&p, 1}, {&h, 1}, 0, table, stats, {&t, 1}, *this);
     return t;
+  }
+  void flow_ends(uint32_t index, EndReason why, TimeNs) noexcept override {
+    EXPECT_NE(table.flow(index).id, 0u);  // still there
+    ended.push_back({table.flow(index), why});
   }
   FlowTable table;
   TrackStats stats;
-  EndedFlow ended_room[64];
-  std::vector<EndedFlow> ended;
+  std::vector<Ended> ended;
 };
 
 Frame syn(uint16_t port) {
@@ -131,12 +139,10 @@ TEST(Track, ABurstStopsBeforeAPacketThatEndsAFlowOfTheBurst) {
     p[i] = frames[i].view(kS);
     h[i] = frames[i].headers();
   }
-  const TrackResult first = track(p, h, 0, t.table, t.stats, out, t.ended_room);
-  EXPECT_EQ(first.packets, 1u);
-  const TrackResult rest =
-      track({p + 1, 1}, {h + 1, 1}, 0, t.table, t.stats, {out + 1, 1}, t.ended_room);
-  EXPECT_EQ(rest.packets, 1u);
-  EXPECT_EQ(rest.ended, 1u);
+  EXPECT_EQ(track(p, h, 0, t.table, t.stats, out, t), 1u);
+  t.ended.clear();
+  EXPECT_EQ(track({p + 1, 1}, {h + 1, 1}, 0, t.table, t.stats, {out + 1, 1}, t), 1u);
+  EXPECT_EQ(t.ended.size(), 1u);
 }
 
 // A capture's clock may go back within a burst; what its packets point to stays all the same.
@@ -152,8 +158,8 @@ TEST(Track, AFullTableKeepsTheFlowsOfTheBurstWhateverItsTimes) {
     p[i] = frames[i].view(kS - static_cast<TimeNs>(i));
     h[i] = frames[i].headers();
   }
-  const TrackResult all = track(p, h, 0, t.table, t.stats, out, t.ended_room);
-  EXPECT_EQ(all.packets, kPackets);
+  const size_t all = track(p, h, 0, t.table, t.stats, out, t);
+  EXPECT_EQ(all, kPackets);
   EXPECT_EQ(t.stats.evicted, 0u);
   EXPECT_EQ(t.stats.refused_full, kPackets - kFlows);
   for (size_t i = 0; i < kFlows; ++i) EXPECT_EQ(out[i].flow->id, i + 1);

@@ -11,6 +11,7 @@
 
 #include "dataplane/verdict/meter.h"
 #include "dataplane/verdict/verdict_table.h"
+#include "tests/support/ends_ignored.h"
 #include "tests/support/frames.h"
 
 namespace weir {
@@ -211,7 +212,7 @@ class Stage : public ::testing::Test, public VerdictReports {
   }
   FlowTable flows{FlowSettings{}, 0, 1};
   TrackStats stats;
-  EndedFlow ended[64];
+  EndsIgnored ended;
   WireSettings wire;
   Meters meters{1};
   Verdicts verdicts{64, meters};

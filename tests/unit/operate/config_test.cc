@@ -166,7 +166,7 @@ detect:
   scan: {enabled: false, false_alarm: 1e-6, missed: 0.02, benign_success: 0.7,
          scanner_success: 0.1}
   rarity: {enabled: false, learning: 1h, surprise: 1e-3}
-respond: {enabled: false, pace_suspects: off, duration: 1m, duration_max: 1h,
+respond: {enabled: false, pace_suspects: no, duration: 1m, duration_max: 1h,
           devices_per_hour_max: 3, never_touch: [10.0.0.1, "fd00::/64"]}
 logs: {eve: [alert, flow], stats_every: 10s, rotate_megabytes: 7}
 metrics: {listen: "[::1]:9000"}

@@ -54,7 +54,8 @@ Contact: <sip:phone@[local_ip]:[local_port]>
 
 ]]></send>"""
 REGISTERS = ('<?xml version="1.0"?><scenario name="phone">' + REGISTER % (1, '') +
-             '<recv response="401" auth="true"/>' + REGISTER % (2, '[authentication username=%s password=%s]\n') + '<recv response="%s"/></scenario>')
+             '<recv response="401" auth="true"/>' +
+             REGISTER % (2, '[authentication username=%s password=%s]\n') + '<recv response="%s"/></scenario>')
 
 
 def start_registrar(lab, port, account, password, refusal, transport='udp'):

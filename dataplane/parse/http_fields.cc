@@ -119,6 +119,13 @@ HttpField http_field(Bytes name) noexcept {
   return HttpField::kOther;
 }
 
+std::string_view http_field_name(HttpField field) noexcept {
+  for (const auto& n : kNames) {
+    if (n.field == field) return n.name;
+  }
+  return {};
+}
+
 HostPort split_host(Bytes authority) noexcept {
   HostPort h;
   const void* user =

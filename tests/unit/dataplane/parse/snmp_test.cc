@@ -119,7 +119,7 @@ TEST(Snmp, AnswersToOneUserAreOneLoginUntilOneIsRefused) {
   Conversation c(Conversation::Over::kUdp);
   c.client(said(1, 4, "", kGet));  // asks for the engine's name
   c.server(said(1, 0, "", report(4)));
-  for (const uint8_t id : {2, 3, 4}) {
+  for (uint8_t id = 2; id < 5; ++id) {
     c.client(said(id, 7, "alice", tlv(4, "sealed")));
     c.server(said(id, 3, "alice", tlv(4, "sealed")));
   }

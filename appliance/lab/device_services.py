@@ -27,6 +27,55 @@ def start_phone(lab, transport='udp'):
     listens(lab, 'sipp', 5060, udp=transport == 'udp')
 
 
+ANSWERED = """[last_Via:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+%sContent-Length: 0
+
+]]></send>"""
+CHALLENGE = 'WWW-Authenticate: Digest realm="lab.example", nonce="0123456789abcdef"\n'
+REGISTRAR = ('<?xml version="1.0"?><scenario name="registrar"><recv request="REGISTER"/>'
+             '<send><![CDATA[\nSIP/2.0 401 Unauthorized\n' + ANSWERED % CHALLENGE +
+             '<recv request="REGISTER"><action><verifyauth assign_to="right" username="%s" password="%s"/></action>'
+             '</recv><nop hide="true" test="right" next="good"/>'
+             '<send next="end"><![CDATA[\nSIP/2.0 %s\n' + ANSWERED % '' +
+             '<label id="good"/><send><![CDATA[\nSIP/2.0 200 OK\n' + ANSWERED % '' + '<label id="end"/></scenario>')
+REGISTER = """<send retrans="500"><![CDATA[
+REGISTER sip:lab.example SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:phone@lab.example>;tag=[call_number]
+To: <sip:phone@lab.example>
+Call-ID: [call_id]
+CSeq: %d REGISTER
+Contact: <sip:phone@[local_ip]:[local_port]>
+%sContent-Length: 0
+
+]]></send>"""
+REGISTERS = ('<?xml version="1.0"?><scenario name="phone">' + REGISTER % (1, '') +
+             '<recv response="401" auth="true"/>' +
+             REGISTER % (2, '[authentication username=%s password=%s]\n') + '<recv response="%s"/></scenario>')
+
+
+def start_registrar(lab, port, account, password, refusal, transport='udp'):
+    """Lets that account register with that password; another gets that code and reason. For a minute."""
+    folder = folder_of(lab, f'registrar-{port}')
+    (folder / 'registrar.xml').write_text(REGISTRAR % (account, password, refusal))
+    lab.start('server', ['sipp', '-sf', folder / 'registrar.xml', '-i', SERVER4, '-p', port, '-t',
+                         't1' if transport == 'tcp' else 'u1', '-nostdin', '-timeout', '60s'],
+              name=f'registrar-{port}', cwd=folder)
+    listens(lab, 'sipp', port, udp=transport == 'udp')
+
+
+def register(lab, port, account, password, code, transport='udp'):
+    """A phone registers once and wants that code for its credentials."""
+    folder = folder_of(lab, f'phone-of-{account}-{port}-{code}')
+    (folder / 'phone.xml').write_text(REGISTERS % (account, password, code))
+    return lab.run('client', ['sipp', '-sf', folder / 'phone.xml', f'{SERVER4}:{port}', '-i', CLIENT4, '-t',
+                              't1' if transport == 'tcp' else 'u1', '-m', 1, '-nostdin', '-timeout', '20s'], cwd=folder)
+
+
 CONTROLLER = '''
 import sys
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext

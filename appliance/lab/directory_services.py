@@ -81,6 +81,19 @@ def kerberos_client(lab, realm, kdc, *weak):
     return {**os.environ, 'KRB5_CONFIG': str(config), 'KRB5CCNAME': f'FILE:{lab.dir}/tickets-{realm}'}
 
 
+def ntlm_helper(lab, host, password):
+    """What dovecot and squid ask about NTLM: Samba's ntlm_auth, without a domain. Who knows that password gets in."""
+    folder = lab.dir / 'ntlm'
+    folder.mkdir()
+    folder.chmod(0o777)
+    config, helper = folder / 'smb.conf', folder / 'helper'
+    config.write_text(f'[global]\nworkgroup = {WORKGROUP}\nnetbios name = {host}\n' + ''.join(
+        f'{kind} = {folder}\n' for kind in ('private dir', 'lock directory', 'state directory', 'cache directory')))
+    helper.write_text(f'#!/bin/sh\nexec ntlm_auth --configfile={config} --password={password} "$@"\n')
+    helper.chmod(0o755)
+    return helper
+
+
 # ---- OpenLDAP
 
 LDAP_BASE = 'dc=lab,dc=test'

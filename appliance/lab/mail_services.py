@@ -76,6 +76,26 @@ cram:
 
 def start_dovecot(lab, accounts):
     """`accounts`: {account: password}, each with an empty mailbox; logins with TLS or without."""
+    run_dovecot(lab, 'imap pop3', '''auth_mechanisms = plain login cram-md5
+passdb {
+  driver = passwd-file
+  args = %s/accounts
+}''', accounts)
+
+
+def start_ntlm_dovecot(lab, helper):
+    """Logins by NTLM alone, which Samba's ntlm_auth judges; `helper`: see directory_services. Mail to be sent goes to
+    exim."""
+    run_dovecot(lab, 'imap pop3 submission', f'''auth_mechanisms = ntlm
+auth_use_winbind = yes
+auth_winbind_helper_path = {helper}
+submission_relay_host = {SERVER4}
+hostname = mail.{DOMAIN}''', {})
+    wait_for(lambda: lab.listening('server', 587), 20, 'dovecot to take mail')
+
+
+def run_dovecot(lab, protocols, logins, accounts):
+    """`logins`: how its configuration says who may; %s in it: its folder."""
     folder = lab.dir / 'dovecot'
     (folder / 'mail').mkdir(parents=True)
     mail = pwd.getpwnam('mail')
@@ -84,7 +104,7 @@ def start_dovecot(lab, accounts):
                                              for account, password in accounts.items()))
     certificate, key = self_signed(folder / 'tls', f'mail.{DOMAIN}')
     config = folder / 'dovecot.conf'
-    config.write_text(f'''protocols = imap pop3
+    config.write_text(f'''protocols = {protocols}
 listen = {SERVER4}
 base_dir = {folder}/run
 state_dir = {folder}/state
@@ -93,18 +113,14 @@ ssl = yes
 ssl_cert = <{certificate}
 ssl_key = <{key}
 disable_plaintext_auth = no
-auth_mechanisms = plain login cram-md5
 auth_failure_delay = 0
 default_vsz_limit = 512M
 first_valid_uid = 1
 mail_location = maildir:{folder}/mail/%u
-passdb {{
-  driver = passwd-file
-  args = {folder}/accounts
-}}
+{logins.replace('%s', str(folder))}
 userdb {{
   driver = static
-  args = uid={mail.pw_uid} gid={mail.pw_gid} home={folder}/mail/%u
+  args = allow_all_users=yes uid={mail.pw_uid} gid={mail.pw_gid} home={folder}/mail/%u
 }}
 ''')
     lab.start('server', ['/usr/sbin/dovecot', '-F', '-c', config], name='dovecot')

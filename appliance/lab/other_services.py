@@ -65,6 +65,29 @@ code=20
     listens(lab, 'xrdp', 3389)
 
 
+def start_squid(lab, ntlm_helper):
+    """A proxy for who logs in by NTLM, at port 3128."""
+    folder = folder_of(lab, 'squid', 'proxy')
+    config = folder / 'squid.conf'
+    config.write_text(f'''http_port {SERVER4}:3128
+auth_param ntlm program {ntlm_helper} --helper-protocol=squid-2.5-ntlmssp
+auth_param ntlm children 2 startup=2
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all
+cache deny all
+pid_filename none
+access_log stdio:{folder}/access.log
+cache_log {folder}/cache.log
+coredump_dir {folder}
+cache_effective_user proxy
+visible_hostname proxy.lab.test
+pinger_enable off
+''')
+    lab.start('server', ['/usr/sbin/squid', '-N', '-f', config], name='squid')
+    listens(lab, 'squid', 3128)
+
+
 def start_vnc(lab, password):
     folder = folder_of(lab, 'vnc')
     scrambled = subprocess.run(['vncpasswd', '-f'], input=password.encode() + b'\n', capture_output=True,

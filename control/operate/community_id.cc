@@ -87,7 +87,7 @@ std::string CommunityId::of(const Endpoints& ends) {
   };
   static constexpr uint8_t kSeed[2] = {0, 0};
   put(kSeed, 2);
-  const size_t skip = first.is_v4() && second.is_v4() ? 12 : 0;
+  const size_t skip = ends.mapped == 0 && first.is_v4() && second.is_v4() ? 12 : 0;
   put(first.bytes.data() + skip, 16 - skip);
   put(second.bytes.data() + skip, 16 - skip);
   const uint8_t proto_and_zero[2] = {ends.proto, 0};

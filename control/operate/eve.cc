@@ -112,10 +112,16 @@ bool has_port_numbers(uint8_t proto) {
 EveLines::EveLines(Segment& segment, PacketNumbers numbers)
     : segment_(segment), numbers_(numbers) {}
 
+namespace {
+std::string address_text(const Endpoints& e, const IpAddress& a) {
+  return e.mapped != 0 ? to_ipv6_string(a) : to_string(a);
+}
+}  // namespace
+
 void EveLines::ends(JsonText& json, const Endpoints& e) {
-  json.field("src_ip", to_string(e.src));
+  json.field("src_ip", address_text(e, e.src));
   if (has_port_numbers(e.proto)) json.field("src_port", e.src_port);
-  json.field("dest_ip", to_string(e.dst));
+  json.field("dest_ip", address_text(e, e.dst));
   if (has_port_numbers(e.proto)) json.field("dest_port", e.dst_port);
   json.field("proto", proto_name(e.proto));
   if (is_icmp(e.proto)) json.field("icmp_type", e.src_port);
@@ -138,7 +144,7 @@ void EveLines::begin(TimeNs time_ns, FlowId flow, std::string_view type, uint8_t
   }
   if (e.proto == 0 && e.src == IpAddress{}) return;  // nothing of it could be read
   ends(json_, e);
-  json_.field("ip_v", e.src.is_v4() ? 4 : 6);
+  json_.field("ip_v", e.mapped == 0 && e.src.is_v4() ? 4 : 6);
   json_.field("community_id", community_id_.of(e));
 }
 
@@ -274,8 +280,8 @@ std::string_view EveLines::rule_alert(const RuleHit& r, const CatalogRule* rule)
     json_.open("flow");
     write_counters(json_, r.counters);
     json_.field("start", timestamp_text(r.flow_first_ns));
-    json_.field("src_ip", to_string(e.src));
-    json_.field("dest_ip", to_string(e.dst));
+    json_.field("src_ip", address_text(e, e.src));
+    json_.field("dest_ip", address_text(e, e.dst));
     if (has_port_numbers(e.proto)) {
       json_.field("src_port", e.src_port);
       json_.field("dest_port", e.dst_port);

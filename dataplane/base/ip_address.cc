@@ -14,6 +14,12 @@ std::string to_string(const IpAddress& a) {
   return text;
 }
 
+std::string to_ipv6_string(const IpAddress& a) {
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop(AF_INET6, a.bytes.data(), text, sizeof text);
+  return text;
+}
+
 std::string to_string(const IpPrefix& p) {
   if (p.bits == 128) return to_string(p.address);
   if (p.bits == 0) return "any";

@@ -85,6 +85,7 @@ struct IpPrefix {
 };
 
 std::string to_string(const IpAddress& a);  // "10.0.0.1", "fe80::1"
+std::string to_ipv6_string(const IpAddress& a);  // "::ffff:10.0.0.1" too
 std::string to_string(const IpPrefix& p);   // "10.0.0.0/24"; a single host without "/32"
 Result<IpAddress> parse_ip_address(std::string_view text);
 Result<IpPrefix> parse_ip_prefix(std::string_view text);  // address, or address/length

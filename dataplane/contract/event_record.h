@@ -52,7 +52,7 @@ struct Endpoints {
   uint8_t proto = 0;  // IP protocol number
   uint8_t vlan_count = 0;
   uint16_t vlan[2] = {};  // outer first, without priority bits
-  uint8_t reserved[6] = {};
+  uint8_t mapped = 0, reserved[5] = {};  // mapped: 1: an IPv6 header had IPv4-mapped addresses
   bool operator==(const Endpoints&) const noexcept = default;
 };
 static_assert(sizeof(Endpoints) == 48);

@@ -233,6 +233,7 @@ uint32_t read_ipv6(Frame& f, uint32_t at, Headers& h) noexcept {
   h.l3_offset = static_cast<uint16_t>(at);
   h.l3_bytes = static_cast<uint16_t>(f.end - at);
   h.flags |= kHasIp;
+  if (h.src.is_v4() || h.dst.is_v4()) h.flags |= kMappedIpv4;
   uint8_t next = ip[6];
   uint32_t here = at + 40;
   for (unsigned n = 0;; ++n) {  // RFC 8200 section 4

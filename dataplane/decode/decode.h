@@ -30,6 +30,7 @@ enum HeaderFlag : uint32_t {
   kAddressClaimed = 1u << 8,  // ARP or ND tells an address: claim_* are set
   kAwaitsRest = 1u << 9,      // a fragment whose datagram is not whole yet (set by the worker)
   kArp = 1u << 10,            // l3_offset: where it is, for IPv4 over Ethernet
+  kMappedIpv4 = 1u << 11,    // in an IPv6 header: an address is ::ffff:a.b.c.d, and no IPv4 address
 };
 
 struct Headers {

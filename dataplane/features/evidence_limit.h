@@ -2,13 +2,15 @@
 // Private to features: how much evidence one client may cause. Per client and kind so many events a
 // second are told one by one; what comes beyond is counted, and the count told with the last of
 // them, so nothing is sampled away. Logins and ARP are the same event only if all their facts
-// agree; hosts say the same in ARP for ever, so of that one a minute is told. A direct-mapped
-// table: who finds another's count in his place has it told first.
+// agree; hosts say the same in ARP for ever, so of that one a minute is told. Calls of DCE/RPC are
+// counted by interface and operation in eight sums a client; one that had to take in several names
+// none of them. A direct-mapped table: who finds another's count in his place has it told first.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/base/hash.h"
 #include "dataplane/contract/evidence.h"
 
 namespace weir {
@@ -40,8 +42,12 @@ class EvidenceLimit {
       ++p.told;
       return true;
     }
-    if (p.counted++ == 0) ++pending_;
-    Kept& k = kept_[at];
+    const uint64_t call = call_of(e);
+    const uint64_t sum = call == 0 ? at : place_of_sum(key, call, at, e.time_ns, tell);
+    Kept& k = kept_[sum];
+    k.mixed = places_[sum].counted != 0 && (k.mixed || k.call != call);
+    k.call = call;
+    if (places_[sum].counted++ == 0) ++pending_;
     k.last = e;
     k.fact_bytes = static_cast<uint16_t>(e.facts.size() <= sizeof k.facts ? e.facts.size() : 0);
     k.last.overflow = e.overflow || k.fact_bytes != e.facts.size();
@@ -64,6 +70,7 @@ class EvidenceLimit {
  private:
   static constexpr uint32_t kPlaces = 2048;
   static constexpr uint32_t kSameLoginsPerSecond = 20;
+  static constexpr uint64_t kSumsOfCalls = 8;
   struct Place {  // what every event looks at: small, so that all of them stay in the cache
     uint64_t key = 0;
     TimeNs began_ns = 0;
@@ -71,11 +78,42 @@ class EvidenceLimit {
   };
   struct Kept {  // where `counted` is not 0
     uint16_t fact_bytes = 0;
+    bool mixed = false;  // of several calls
+    uint64_t call = 0;
     Evidence last;
     uint8_t facts[2 * kEvidencePartBytes] = {};
   };
   static constexpr TimeNs window_of(EvidenceKind kind) noexcept {
     return kind == EvidenceKind::kArp ? 60 * kNsPerSecond : kNsPerSecond;
+  }
+  // Which operation of which interface it calls; 0: none.
+  static uint64_t call_of(const Evidence& e) noexcept {
+    uint64_t h = 0;
+    if (e.kind != EvidenceKind::kDcerpc && e.kind != EvidenceKind::kSmb) return h;
+    each_fact(e.facts, [&h](const FactValue& v) {
+      switch (v.fact) {
+        case Fact::kRpcOpnum:
+        case Fact::kRpcInterfaceUuid:
+        case Fact::kSmbRpcOpnum:
+        case Fact::kSmbRpcInterfaceUuid:
+          for (const uint8_t b : v.bytes) h = hash_mix(h ^ b, 0x9e3779b97f4a7c15u) | 1;
+          return;
+        default:
+          return;
+      }
+    });
+    return h;
+  }
+  // Where calls beyond the bound of the client whose place is `at` are summed up.
+  template <class Tell>
+  uint64_t place_of_sum(uint64_t key, uint64_t call, uint64_t at, TimeNs now, Tell&& tell) {
+    const uint64_t own = hash_mix(key, 2 * ((call >> 8) % kSumsOfCalls) + 3) | 1;
+    const uint64_t sum = own % kPlaces;
+    Place& p = places_[sum];
+    if (sum == at || (p.key == own && p.counted != 0)) return sum;
+    flush(sum, tell);
+    p = {.key = own, .began_ns = now, .told = per_second_};
+    return sum;
   }
   static uint64_t key_of(const Evidence& e) noexcept {
     uint64_t h = 0xcbf29ce484222325u ^ static_cast<uint64_t>(e.kind);  // FNV-1a, of words
@@ -102,7 +140,8 @@ class EvidenceLimit {
     if (p.counted == 0) return;
     Kept& k = kept_[at];
     k.last.repeats = p.counted;
-    k.last.facts = {k.facts, k.fact_bytes};
+    k.last.facts = {k.facts, k.mixed ? size_t{0} : k.fact_bytes};
+    k.last.overflow = k.last.overflow || k.mixed;
     tell(k.last);
     p.counted = 0;
     --pending_;

@@ -20,6 +20,7 @@ Endpoints endpoints_of(const Headers& h) noexcept {
   e.vlan[0] = h.vlan[0];
   e.vlan[1] = h.vlan[1];
   e.vlan_count = std::min<uint8_t>(h.vlan_count, 2);
+  e.mapped = h.has(kMappedIpv4) ? 1 : 0;
   return e;
 }
 

@@ -49,7 +49,8 @@ inline Endpoints endpoints_of(const Flow& f) noexcept {
           .dst_port = lo ? k.hi_port : k.lo_port,
           .proto = k.proto,
           .vlan_count = static_cast<uint8_t>(vlans),
-          .vlan = {k.vlan[0], k.vlan[1]}};
+          .vlan = {k.vlan[0], k.vlan[1]},
+          .mapped = k.mapped};
 }
 FlowKey key_of(const Headers& h, uint8_t wire, bool& src_is_lo) noexcept;
 

@@ -26,7 +26,8 @@ struct FlowKey {
   uint8_t wire = 0;
   uint8_t network[3] = {};  // Headers::network: tenants share addresses
   uint8_t is_free = 0;      // in the table: the slot is, and so equals no flow's key
-  uint8_t reserved[2] = {};
+  uint8_t mapped = 0;   // 1: kMappedIpv4, another flow than IPv4's of the same addresses
+  uint8_t reserved = 0;
   using Words = std::array<uint64_t, 6>;
   bool is(const Words& o) const noexcept {
     uint64_t differs = 0;

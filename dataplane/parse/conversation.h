@@ -124,8 +124,10 @@ class ProtocolParsers::Teller final : public parse::Output {
   void tell(EvidenceKind kind, const parse::FactWriter& facts, parse::Ends ends,
             uint16_t shown) noexcept override {
     const bool sender_first = ends == parse::Ends::kSenderFirst || ends == parse::Ends::kOfLast;
-    Evidence e = describe(kind, facts, shown, sender_first && !client_speaks_);
-    e.one_message = ends != parse::Ends::kClientFirst;
+    const bool answered_first = ends == parse::Ends::kAnsweredFirst;
+    const bool server_first = client_speaks_ ? answered_first : sender_first;
+    Evidence e = describe(kind, facts, shown, server_first);
+    e.one_message = ends != parse::Ends::kClientFirst && !answered_first;
     if (parse::is_transaction(kind)) e.transaction = *transactions_;
     if (ends == parse::Ends::kOfLast) e.transaction = *transactions_ - 1;
     if (parse::is_transaction(kind)) ++*transactions_;

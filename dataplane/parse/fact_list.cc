@@ -69,7 +69,7 @@ void Output::login(const Login& l) noexcept {
                               : l.outcome == LoginOutcome::kFailure ? "failure"
                                                                     : "attempt"));
   if (!l.code.empty()) facts.text(Fact::kLoginCode, l.code);
-  tell(EvidenceKind::kLogin, facts);
+  tell(EvidenceKind::kLogin, facts, l.ends);
 }
 
 void Output::violation(EvidenceKind kind, std::string_view event, Ends ends) noexcept {

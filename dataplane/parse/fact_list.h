@@ -47,6 +47,7 @@ class FactWriter {
   }
   bool empty() const noexcept { return used_ == 0; }
   bool overflow() const noexcept { return overflow_; }
+  void leave_out() noexcept { overflow_ = true; }  // something that should be here is not
   Bytes facts() const noexcept { return {room_, used_}; }
   // To take back what was written since: used() before, cut_to() after.
   uint16_t used() const noexcept { return used_; }

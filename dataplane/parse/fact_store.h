@@ -27,6 +27,12 @@ class FactStore {
       if (bytes_[at] == owner) to.append(Bytes(bytes_ + at + kHead, bytes_ + next(at)));
     }
   }
+  // What was put first of that owner, if anything is there.
+  Bytes first(uint8_t owner) const noexcept {
+    uint16_t at = 0;
+    while (at < used_ && bytes_[at] != owner) at = next(at);
+    return at < used_ ? Bytes(bytes_ + at + kHead, bytes_ + next(at)) : Bytes();
+  }
   void drop(uint8_t owner) noexcept {
     for (uint16_t at = 0; at < used_;) {
       const uint16_t behind = next(at);

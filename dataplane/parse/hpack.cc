@@ -186,27 +186,27 @@ HpackResult read_string(HeaderBlock& block, Text& text) noexcept {
   return HpackResult::kField;
 }
 
-struct Name {
-  HttpField field = HttpField::kOther;
-  size_t bytes = 0;
-  Bytes value;  // that stands with it in the table
-};
-
-// false: there is no such entry, and there cannot be.
-bool look_up(const HpackTable& table, uint64_t index, Name& name) noexcept {
+// false: there is no such entry, and there cannot be. name_bytes: as the name was sent.
+bool look_up(const HpackTable& table, uint64_t index, HeaderField& f, size_t& name_bytes) noexcept {
   if (index == 0) return false;
   if (index <= kStaticEntries) {
     const StaticEntry& e = kStatic[index - 1];
-    name = {http_field(as_bytes(e.name)), e.name.size(), as_bytes(e.value)};
+    f.name = as_bytes(e.name);
+    f.value = as_bytes(e.value);
+    f.field = http_field(f.name);
+    f.static_name = static_cast<uint8_t>(index);
+    name_bytes = e.name.size();
     return true;
   }
-  if (const HpackTable::Entry* e = table.find(index - kStaticEntries - 1)) {
-    name = {e->field, e->name_bytes, table.value(*e)};
-  }
+  if (!table.find(index - kStaticEntries - 1, f, name_bytes)) f = {};
   return true;
 }
 
 }  // namespace
+
+std::string_view hpack_static_name(unsigned index) noexcept {
+  return index == 0 || index > kStaticEntries ? std::string_view() : kStatic[index - 1].name;
+}
 
 void HpackTable::drop_oldest(unsigned n) noexcept {
   first_ = static_cast<uint8_t>((first_ + n) % kEntriesMax);
@@ -219,11 +219,14 @@ uint16_t HpackTable::room_for(size_t bytes) noexcept {
   const size_t from = wraps ? 0 : next_;
   const size_t behind = wraps ? next_ : kValuesBytes;  // what is left free at the end
   for (;;) {
-    unsigned i = 0;  // the oldest that has bytes at all
-    while (i < entries_ && entry_[(first_ + i) % kEntriesMax].bytes == 0) ++i;
+    unsigned i = 0;  // the oldest that has bytes there at all
+    const auto none = [](const Entry& e) {
+      return e.field == HttpField::kOther || (e.bytes & ~kCut) == 0;
+    };
+    while (i < entries_ && none(entry(i))) ++i;
     if (i == entries_) break;
-    const Entry& e = entry_[(first_ + i) % kEntriesMax];
-    const bool meets = e.at < from + bytes && from < size_t{e.at} + e.bytes;
+    const Entry& e = entry(i);
+    const bool meets = e.at < from + bytes && from < size_t{e.at} + (e.bytes & ~kCut);
     if (!meets && e.at < behind) break;
     drop_oldest(i + 1);
   }
@@ -231,23 +234,61 @@ uint16_t HpackTable::room_for(size_t bytes) noexcept {
   return static_cast<uint16_t>(from);
 }
 
-void HpackTable::add(HttpField field, size_t name_bytes, Bytes value, size_t value_bytes) noexcept {
+// The same of others_, but an entry that stood there stays, without its texts.
+uint16_t HpackTable::room_for_other(size_t bytes) noexcept {
+  const size_t from = next_other_ + bytes > kOthersBytes ? 0 : next_other_;
+  for (unsigned i = 0; i < entries_; ++i) {
+    Entry& e = entry(i);
+    if (e.field != HttpField::kOther || e.at == kLost) continue;
+    if (e.at < from + bytes && from < size_t{e.at} + (e.bytes & ~kCut)) e.at = kLost;
+  }
+  next_other_ = static_cast<uint16_t>(from + bytes);
+  return static_cast<uint16_t>(from);
+}
+
+void HpackTable::add(const HeaderField& f, size_t name_bytes, size_t value_bytes) noexcept {
   if (name_bytes + value_bytes + 32 > bytes_max_) {  // section 4.4
     entries_ = 0;
     return;
   }
-  const size_t kept = field == HttpField::kOther ? 0 : std::min(value.size(), kHttpFieldMax);
-  const uint16_t at = kept == 0 ? uint16_t{0} : room_for(kept);
-  std::copy_n(value.begin(), kept, values_ + at);
+  constexpr size_t kOtherValueMax = 192;
+  const bool other = f.field == HttpField::kOther;
   if (entries_ == kEntriesMax) drop_oldest(1);
-  entry_[(first_ + entries_) % kEntriesMax] = {
-      at, static_cast<uint16_t>(kept), static_cast<uint16_t>(std::min<size_t>(name_bytes, 0xffff)),
-      field};
-  ++entries_;
+  Entry e{0, 0, static_cast<uint16_t>(std::min<size_t>(name_bytes, 0xffff)), f.field,
+          f.static_name};
+  const size_t kept = std::min(f.value.size(), other ? kOtherValueMax : kHttpFieldMax);
+  const size_t named = other && f.static_name == 0 ? f.name.size() : 0;
+  e.bytes = static_cast<uint16_t>(named + kept);
+  if (other && f.name.empty()) {
+    e.at = kLost;
+  } else if (e.bytes != 0) {
+    e.at = other ? room_for_other(e.bytes) : room_for(e.bytes);
+    uint8_t* to = (other ? others_ : values_) + e.at;
+    std::copy_n(f.value.begin(), kept, std::copy_n(f.name.begin(), named, to));
+  }
+  if (f.cut || kept < f.value.size()) e.bytes |= kCut;
+  entry(entries_++) = e;
 }
 
-HpackResult next_header(HeaderBlock& block, HpackTable& table, std::span<uint8_t> room,
-                        HeaderField& f) noexcept {
+bool HpackTable::find(uint64_t index, HeaderField& f, size_t& name_bytes) const noexcept {
+  if (index >= entries_) return false;
+  const Entry& e = entry_[(first_ + entries_ - 1 - index) % kEntriesMax];
+  name_bytes = e.name_bytes;
+  f = {e.field, e.static_name, (e.bytes & kCut) != 0, {}, {}};
+  if (e.at == kLost) return true;
+  const bool other = e.field == HttpField::kOther;
+  const Bytes text{(other ? others_ : values_) + e.at, size_t{e.bytes} & ~kCut};
+  const size_t named =
+      other && e.static_name == 0 ? std::min<size_t>(e.name_bytes, kHpackNameMax) : 0;
+  f.value = text.subspan(named);
+  f.name = named != 0           ? text.first(named)
+           : e.static_name != 0 ? as_bytes(hpack_static_name(e.static_name))
+                                : as_bytes(http_field_name(e.field));
+  return true;
+}
+
+HpackResult next_header(HeaderBlock& block, HpackTable& table,
+                        std::span<uint8_t, kHpackRoom> room, HeaderField& f) noexcept {
   while (!block.empty()) {
     const uint8_t first = block.next();
     const bool resize = (first & 0xe0) == 0x20;
@@ -260,26 +301,29 @@ HpackResult next_header(HeaderBlock& block, HpackTable& table, std::span<uint8_t
       table.resize(number);
       continue;
     }
-    Name name;
-    if (((first & 0x80) != 0 || number != 0) && !look_up(table, number, name)) {
+    f = {};
+    size_t name_bytes = 0;
+    if (((first & 0x80) != 0 || number != 0) && !look_up(table, number, f, name_bytes)) {
       return HpackResult::kInvalid;
     }
-    if ((first & 0x80) != 0) {
-      f = {name.field, name.value};
-      return HpackResult::kField;
-    }
+    if ((first & 0x80) != 0) return HpackResult::kField;
+    Text name{room.first(kHpackNameMax)};
     if (number == 0) {
-      Text text{room};
-      r = read_string(block, text);
+      r = read_string(block, name);
       if (r != HpackResult::kField) return r;
-      name.field = http_field(text.kept());
-      name.bytes = text.bytes;
+      name_bytes = name.bytes;
+      f.name = name.kept();
+      f.field = http_field(f.name);
+    } else if (number > kStaticEntries) {  // what it stands in may be given to the value
+      for (const uint8_t c : f.name) name.add(c);
+      f.name = name.kept();
     }
-    Text value{room};
+    Text value{room.subspan(kHpackNameMax)};
     r = read_string(block, value);
     if (r != HpackResult::kField) return r;
-    f = {name.field, value.kept()};
-    if (stored) table.add(name.field, name.bytes, f.value, value.bytes);
+    f.value = value.kept();
+    f.cut = value.bytes > f.value.size() || name_bytes > kHpackNameMax;
+    if (stored) table.add(f, name_bytes, value.bytes);
     return HpackResult::kField;
   }
   return HpackResult::kEnd;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private to parse: HPACK (RFC 7541), the header compression of HTTP/2. The dynamic table keeps the
-// newest entries that fit, and of an entry only what we tell about; of one that is gone, or that we
-// never had, a reference says kOther. A value is cut at kHpackValueMax.
+// newest entries that fit. The values of fields that facts are made of have a room of their own, so
+// that other fields, however many, push none of them out; of those, names and values are kept as
+// long as their room lasts. What is gone, or was never seen, has no name. A value is cut at
+// kHpackValueMax.
 #pragma once
 
 #include "dataplane/parse/http_fields.h"
@@ -9,6 +11,15 @@
 namespace weir::parse {
 
 constexpr size_t kHpackValueMax = kHttpUrlMax;
+constexpr size_t kHpackNameMax = 64;
+constexpr size_t kHpackRoom = kHpackNameMax + kHpackValueMax;
+
+struct HeaderField {
+  HttpField field = HttpField::kOther;
+  uint8_t static_name = 0;  // its index in the static table; 0: elsewhere
+  bool cut = false;         // the value, or the name
+  Bytes name, value;        // no name: nobody knows what it was
+};
 
 // A block of header fields that came in several frames.
 class HeaderBlock {
@@ -36,37 +47,39 @@ class HeaderBlock {
 
 class HpackTable {
  public:
-  struct Entry {
-    uint16_t at, bytes;  // of the value
-    uint16_t name_bytes;
-    HttpField field;
-  };
-  void add(HttpField field, size_t name_bytes, Bytes value, size_t value_bytes) noexcept;
+  // name_bytes, value_bytes: as they were sent.
+  void add(const HeaderField& f, size_t name_bytes, size_t value_bytes) noexcept;
   void resize(uint64_t bytes) noexcept { bytes_max_ = bytes; }
-  const Entry* find(uint64_t index) const noexcept {  // 0: the newest
-    return index < entries_ ? &entry_[(first_ + entries_ - 1 - index) % kEntriesMax] : nullptr;
-  }
-  Bytes value(const Entry& e) const noexcept { return {values_ + e.at, e.bytes}; }
+  // 0: the newest. false: it is not there (any more).
+  bool find(uint64_t index, HeaderField& f, size_t& name_bytes) const noexcept;
 
  private:
-  static constexpr unsigned kEntriesMax = 64, kValuesBytes = 1024;
+  struct Entry {
+    uint16_t at, bytes;  // of the value, or in others_ of name and value
+    uint16_t name_bytes;
+    HttpField field;
+    uint8_t static_name;
+  };
+  static constexpr unsigned kEntriesMax = 64, kValuesBytes = 1024, kOthersBytes = 512;
+  static constexpr uint16_t kLost = 0xffff;  // at: its bytes are gone
+  static constexpr uint16_t kCut = 0x8000;   // in bytes
   uint16_t room_for(size_t bytes) noexcept;
+  uint16_t room_for_other(size_t bytes) noexcept;
   void drop_oldest(unsigned n) noexcept;
+  Entry& entry(unsigned i) noexcept { return entry_[(first_ + i) % kEntriesMax]; }
 
   uint64_t bytes_max_ = 4096;  // RFC 9113 section 6.5.2
   uint8_t first_ = 0, entries_ = 0;
-  uint16_t next_ = 0;  // in values_, a ring
+  uint16_t next_ = 0, next_other_ = 0;  // in values_, others_: rings
   Entry entry_[kEntriesMax];
   uint8_t values_[kValuesBytes];
+  uint8_t others_[kOthersBytes];
 };
 
-struct HeaderField {
-  HttpField field = HttpField::kOther;
-  Bytes value;
-};
 enum class HpackResult : uint8_t { kField, kEnd, kInvalid, kTooBig };
-// The next field of a block. room: where its value is put together.
-HpackResult next_header(HeaderBlock& block, HpackTable& table, std::span<uint8_t> room,
-                        HeaderField& f) noexcept;
+// The next field of a block. room: where its name and value are put together.
+HpackResult next_header(HeaderBlock& block, HpackTable& table,
+                        std::span<uint8_t, kHpackRoom> room, HeaderField& f) noexcept;
+std::string_view hpack_static_name(unsigned index) noexcept;  // empty: there is none
 
 }  // namespace weir::parse

@@ -12,9 +12,10 @@
 //
 // Limits: a line of more than 8 KiB is cut there; 64 requests wait for answers (and their facts, of
 // 3.7 KB), more are told without one. HTTP/2: 16 streams at a time, a block of headers of 32 KiB;
-// of each dynamic table the newest 64 entries and 1 KiB of values that we tell about. Bodies are
-// not read. Blind: behind CONNECT what follows is found out anew, behind Upgrade to anything but
-// h2c nothing is. HTTP/0.9 is not taken.
+// of each dynamic table the newest 64 entries, 1 KiB of values that other facts are made of and 512
+// bytes of what else stands in lists of headers; a list has 1000 bytes and 64 headers, and gives
+// way to facts that wait for answers. Bodies are not read. Blind: behind CONNECT what follows is
+// found out anew, behind Upgrade to anything but h2c nothing is. HTTP/0.9 is not taken.
 #pragma once
 
 #include <memory>

@@ -176,20 +176,24 @@ bool Http2::read_block(HeaderBlock& block, uint32_t stream, bool request, const 
   }
   FactList<2560> facts;
   HttpFieldSet seen;
-  uint8_t room[kHpackValueMax];
+  const HeadersOf whose = request ? HeadersOf::kRequest : HeadersOf::kResponse;
+  HeaderList list(whose);
+  uint8_t room[kHpackRoom];
   HeaderField h;
   uint64_t status = 0;
   HpackResult r;
   while ((r = next_header(block, tables_[in.from_client ? 1 : 0], room, h)) ==
          HpackResult::kField) {
-    if (!wanted || h.field == HttpField::kOther || !seen.add(h.field)) continue;
-    if (request) {
+    if (!wanted) continue;
+    const bool counts = h.field != HttpField::kOther && seen.add(h.field);
+    if (counts && request) {
       request_field(facts, h, s, out);
-    } else if (h.field == HttpField::kStatus) {
+    } else if (counts && h.field == HttpField::kStatus) {
       read_decimal(h.value, status);
-    } else if (h.field != HttpField::kLocation || status / 100 == 3) {
+    } else if (counts && (h.field != HttpField::kLocation || status / 100 == 3)) {
       write_http_response_field(facts, h.field, h.value);
     }
+    list.add(h, facts.facts());
   }
   if (r != HpackResult::kEnd) {
     why = r == HpackResult::kTooBig ? "header_integer_overflow" : "invalid_header";
@@ -197,19 +201,47 @@ bool Http2::read_block(HeaderBlock& block, uint32_t stream, bool request, const 
   }
   if (!wanted || (!request && status / 100 == 1)) return true;
   if (!request) s->status = static_cast<uint16_t>(std::min<uint64_t>(status, 999));
-  while (!store_.put(owner(*s), facts.facts())) {
-    Stream* oldest = nullptr;
-    for (Stream& other : streams_) {
-      if (other.id != 0 && &other != s && (oldest == nullptr || other.id < oldest->id)) {
-        oldest = &other;
-      }
-    }
-    if (oldest == nullptr) break;
-    tell(*oldest, out);
-  }
+  keep_facts(*s, facts.facts(), out);
   if (request) s->request_bytes = facts.used();
+  keep_list(*s, list, whose);
   show(*s, out);
   return true;
+}
+
+// Lists of headers make room, the oldest first; then whole streams do, told as far as they came.
+void Http2::keep_facts(Stream& s, Bytes facts, Output& out) noexcept {
+  bool with_lists = true;
+  while (!store_.put(owner(s), facts)) {
+    Stream* oldest = nullptr;
+    for (Stream& other : streams_) {
+      if (other.id == 0 || (oldest != nullptr && other.id > oldest->id)) continue;
+      if (with_lists ? has_list(other) : &other != &s) oldest = &other;
+    }
+    if (oldest != nullptr && with_lists) {
+      drop_lists(*oldest);
+    } else if (with_lists) {
+      with_lists = false;
+    } else if (oldest != nullptr) {
+      tell(*oldest, out);
+    } else {
+      break;
+    }
+  }
+}
+
+void Http2::keep_list(Stream& s, const HeaderList& list, HeadersOf whose) noexcept {
+  s.headers_read[static_cast<unsigned>(whose)] = true;
+  store_.put(owner(s, whose), list.packed());
+}
+
+bool Http2::has_list(const Stream& s) const noexcept {
+  return !store_.first(owner(s, HeadersOf::kRequest)).empty() ||
+         !store_.first(owner(s, HeadersOf::kResponse)).empty();
+}
+
+void Http2::drop_lists(const Stream& s) noexcept {
+  store_.drop(owner(s, HeadersOf::kRequest));
+  store_.drop(owner(s, HeadersOf::kResponse));
 }
 
 void Http2::request_field(FactWriter& facts, const HeaderField& h, Stream* s,
@@ -341,8 +373,13 @@ void Http2::tell(Stream& s, Output& out) noexcept {
   FactWriter& facts = out.fresh();
   write_event(s, facts);
   if (s.status != 0) facts.number(Fact::kHttpLength, s.length);
+  for (const HeadersOf whose : {HeadersOf::kRequest, HeadersOf::kResponse}) {
+    if (!s.headers_read[static_cast<unsigned>(whose)]) continue;
+    write_header_list(facts, store_.first(owner(s, whose)), whose);
+  }
   tell_http(out, facts, s.login, s.status, s.shown);
   store_.drop(owner(s));
+  drop_lists(s);
   s = Stream{};
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "dataplane/parse/fact_store.h"
-#include "dataplane/parse/hpack.h"
+#include "dataplane/parse/header_list.h"
 
 namespace weir::parse {
 
@@ -26,6 +26,7 @@ class Http2 {
     uint16_t status = 0;
     uint16_t shown = 0;  // so much of its event rules have seen
     HttpLogin login = HttpLogin::kNone;
+    bool headers_read[2] = {};   // [HeadersOf]: a list of them was kept
     uint16_t request_bytes = 0;  // of the facts that are kept of it, the request's: the first
     uint64_t length = 0;         // of the answer's body
   };
@@ -43,7 +44,14 @@ class Http2 {
   void write_event(const Stream& s, FactWriter& facts) const noexcept;
   void show(Stream& s, Output& out) const noexcept;
   void tell(Stream& s, Output& out) noexcept;
+  void keep_facts(Stream& s, Bytes facts, Output& out) noexcept;
+  void keep_list(Stream& s, const HeaderList& list, HeadersOf whose) noexcept;
+  bool has_list(const Stream& s) const noexcept;
+  void drop_lists(const Stream& s) noexcept;
   uint8_t owner(const Stream& s) const noexcept { return static_cast<uint8_t>(&s - streams_); }
+  uint8_t owner(const Stream& s, HeadersOf whose) const noexcept {  // of a list of headers
+    return static_cast<uint8_t>(owner(s) + kStreamsMax * (1 + static_cast<unsigned>(whose)));
+  }
 
   static constexpr unsigned kStreamsMax = 16;
   HpackTable tables_[2];     // [from_client]
@@ -52,7 +60,7 @@ class Http2 {
   bool preface_seen_ = false;
   bool long_told_ = false;
   Stream streams_[kStreamsMax];
-  FactStore<3900> store_;
+  FactStore<3330> store_;  // facts; and lists of headers, which make room for facts
 };
 
 }  // namespace weir::parse

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 
+#include "dataplane/parse/auth_parameters.h"
 #include "dataplane/parse/base64.h"
 #include "dataplane/parse/cursor.h"
 #include "dataplane/parse/krb5.h"
@@ -118,6 +119,13 @@ HttpField http_field(Bytes name) noexcept {
   return HttpField::kOther;
 }
 
+std::string_view http_field_name(HttpField field) noexcept {
+  for (const auto& n : kNames) {
+    if (n.field == field) return n.name;
+  }
+  return {};
+}
+
 HostPort split_host(Bytes authority) noexcept {
   HostPort h;
   const void* user =
@@ -203,15 +211,10 @@ HttpLogin write_http_authorization(FactWriter& facts, Bytes value) noexcept {
   }
   if (is_negotiation(scheme)) return write_negotiation(facts, rest, kUserMax);
   if (!equal_ignoring_case(scheme, "digest")) return HttpLogin::kNone;
-  for (Bytes left = rest; !left.empty(); left = trimmed(after(left, ','))) {
-    if (left.size() < 9 || !equal_ignoring_case(left.first(9), "username=")) continue;
-    const Bytes name = left.subspan(9);
-    const bool quoted = !name.empty() && name[0] == '"';
-    facts.text(Fact::kHttpUser, quoted ? before(name.subspan(1), '"') : before(name, ','),
-               kUserMax);
-    return HttpLogin::kDigest;
-  }
-  return HttpLogin::kNone;
+  const Bytes user = auth_parameter(rest, "username");
+  if (user.empty()) return HttpLogin::kNone;
+  facts.text(Fact::kHttpUser, user, kUserMax);
+  return HttpLogin::kDigest;
 }
 
 void complete_http_request(FactWriter& facts) noexcept {

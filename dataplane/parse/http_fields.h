@@ -32,6 +32,7 @@ enum class HttpField : uint8_t {
   kCount
 };
 HttpField http_field(Bytes name) noexcept;
+std::string_view http_field_name(HttpField field) noexcept;  // in lower case; empty of kOther
 
 constexpr size_t kHttpUrlMax = 1024, kHttpFieldMax = 512;
 

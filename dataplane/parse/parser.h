@@ -87,18 +87,20 @@ struct Step {
   }
 };
 
+// Whom an event names first: the client, or who sent the message that is told.
+// kOfLast: who sent it, and of the transaction that was told last. kOneMessage: the client, but the
+// event is of the message at hand alone, not of what was asked and answered. kAnsweredFirst: whose
+// request the message answers, where both sides ask.
+enum class Ends : uint8_t { kClientFirst, kSenderFirst, kOfLast, kOneMessage, kAnsweredFirst };
+
 enum class LoginOutcome : uint8_t { kSuccess, kFailure, kAttempt };  // kAttempt: nobody can tell
 struct Login {
   std::string_view protocol, mechanism;
   Bytes account, domain, host, service;
   LoginOutcome outcome = LoginOutcome::kAttempt;
   std::string_view code;  // as the protocol writes it: "STATUS_LOGON_FAILURE"
+  Ends ends = Ends::kClientFirst;
 };
-
-// Whom an event names first: the client, or who sent the message that is told.
-// kOfLast: who sent it, and of the transaction that was told last. kOneMessage: the client, but the
-// event is of the message at hand alone, not of what was asked and answered.
-enum class Ends : uint8_t { kClientFirst, kSenderFirst, kOfLast, kOneMessage };
 
 // Where parsers tell. One event at a time.
 class Output {

@@ -21,6 +21,12 @@ class SaslExchange {
   // A line of the client in answer to a challenge: base64.
   void answer(Bytes line) noexcept;
   bool active() const noexcept { return active_; }
+  // Whether the client has shown who it is.
+  bool names_somebody() const noexcept {
+    return active_ && !account_.empty() && is_printable(account_.bytes());
+  }
+  // It was not judged, and nobody is to hear of it.
+  void drop() noexcept { active_ = false; }
   // The server has decided.
   void end(Output& out, std::string_view protocol, LoginOutcome outcome,
            std::string_view code) noexcept;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "dataplane/base/hash.h"
+#include "dataplane/parse/auth_parameters.h"
 #include "dataplane/parse/cursor.h"
 
 namespace weir::parse {
@@ -59,6 +61,11 @@ bool is_header(Bytes name, std::string_view full, std::string_view compact) noex
          (!compact.empty() && equal_ignoring_case(name, compact));
 }
 
+uint64_t add_to(uint64_t sum, Bytes bytes) noexcept {
+  for (const uint8_t b : bytes) sum = hash_mix(sum ^ b, 0x9e3779b97f4a7c15u);
+  return sum;
+}
+
 // The end of the header part, with the empty line; 0: it is not all there.
 size_t head_bytes(Bytes bytes, size_t seen) noexcept {
   const std::string_view text = as_text(bytes);
@@ -67,6 +74,19 @@ size_t head_bytes(Bytes bytes, size_t seen) noexcept {
 }
 
 }  // namespace
+
+struct SipParser::Message {
+  Bytes code, call_id, sequence, credentials[2];
+  uint64_t body_bytes = 0;
+  bool stale = false;
+
+  Bytes& of(For whom) noexcept { return credentials[static_cast<unsigned>(whom)]; }
+  Bytes of(For whom) const noexcept { return credentials[static_cast<unsigned>(whom)]; }
+  // What a request and its answers have in common; never 0.
+  uint64_t transaction() const noexcept {
+    return add_to(add_to(call_id.size() + 1, call_id), sequence) | 1;
+  }
+};
 
 Probe SipParser::probe(const ProbeInput& in) noexcept {
   const auto fits = [&in](std::string_view start) { return could_start_with(in.bytes, start); };
@@ -115,21 +135,90 @@ Step SipParser::parse(const Input& in, Output& out) noexcept {
     facts.text(Fact::kSipReason, first.reason);
     facts.text(Fact::kSipResponseLine, line);
   }
-  uint64_t body = 0;
+  Message m;
+  read_headers(rest.subspan(used), m, facts);
+  out.tell(kKind, facts, Ends::kOneMessage);
+  if (!first.request) {
+    m.code = first.code;
+    judge(m, in.from_client, out);
+  } else if (as_text(first.method) != "ACK" && as_text(first.method) != "CANCEL") {
+    remember(m, For::kServer, in.from_client);  // these two repeat their INVITE's, nobody answers
+    remember(m, For::kProxy, in.from_client);
+  }
+  constexpr uint64_t kBodyMax = 1 << 20;
+  return Step::consumed(in.datagram ? in.bytes.size() : head + std::min(m.body_bytes, kBodyMax));
+}
+
+void SipParser::read_headers(Bytes rest, Message& m, FactWriter& facts) noexcept {
+  Bytes line;
+  size_t used = 0;
   for (unsigned n = 0; n < kHeadersMax; ++n) {
+    if (!next_line(rest, 0, line, used) || line.empty()) return;
     rest = rest.subspan(used);
-    if (!next_line(rest, 0, line, used) || line.empty()) break;
     const auto colon = static_cast<size_t>(std::find(line.begin(), line.end(), ':') - line.begin());
     if (colon == line.size()) continue;
     const Bytes name = trimmed(line.first(colon)), value = trimmed(line.subspan(colon + 1));
     for (const HeaderFact& h : kHeaders) {
       if (is_header(name, h.name, h.compact)) facts.text(h.fact, value);
     }
-    if (is_header(name, "content-length", "l") && !read_decimal(value, body)) body = 0;
+    if (is_header(name, "content-length", "l") && !read_decimal(value, m.body_bytes)) {
+      m.body_bytes = 0;
+    }
+    if (is_header(name, "call-id", "i")) m.call_id = value;
+    if (is_header(name, "cseq", "")) m.sequence = value;
+    for (const For whom : {For::kServer, For::kProxy}) {
+      const bool proxy = whom == For::kProxy;
+      Bytes parameters;
+      if (is_header(name, proxy ? "proxy-authorization" : "authorization", "") &&
+          has_auth_scheme(value, "digest", parameters) && m.of(whom).empty()) {
+        m.of(whom) = parameters;
+      }
+      if (is_header(name, proxy ? "proxy-authenticate" : "www-authenticate", "") &&
+          has_auth_scheme(value, "digest", parameters)) {
+        m.stale = m.stale || equal_ignoring_case(auth_parameter(parameters, "stale"), "true");
+      }
+    }
   }
-  out.tell(kKind, facts, Ends::kOneMessage);
-  constexpr uint64_t kBodyMax = 1 << 20;
-  return Step::consumed(in.datagram ? in.bytes.size() : head + std::min(body, kBodyMax));
+}
+
+void SipParser::remember(const Message& m, For whom, bool from_client) noexcept {
+  const Bytes shown = m.of(whom);
+  // Without a response they only say who is about to ask for a challenge (3GPP TS 24.229 5.1.1.2).
+  const Bytes account = auth_parameter(shown, "username");
+  if (account.empty() || auth_parameter(shown, "response").empty()) return;
+  const uint64_t transaction = m.transaction();
+  for (const Shown& s : shown_) {
+    if (s.transaction == transaction && s.whom == whom && s.from_client == from_client) return;
+  }
+  Shown& s = shown_[next_++ % kShownMax];
+  s.transaction = transaction;
+  s.whom = whom;
+  s.from_client = from_client;
+  s.answered = false;
+  s.account.assign(account);
+  s.realm.assign(auth_parameter(shown, "realm"));
+}
+
+// Only 2xx, 401, 403 and 407 say how it went. A challenge of another than the credentials were for
+// is its first, and one for a stale nonce does not judge them (RFC 7616 section 3.3).
+void SipParser::judge(const Message& m, bool from_client, Output& out) noexcept {
+  const std::string_view code = as_text(m.code);
+  if (code[0] == '1') return;
+  const uint64_t transaction = m.transaction();
+  for (Shown& s : shown_) {
+    if (s.transaction != transaction || s.answered || s.from_client == from_client) continue;
+    s.answered = true;
+    const std::string_view challenge = s.whom == For::kProxy ? "407" : "401";
+    const bool refused = code == "403" || (code == challenge && !m.stale);
+    if (!refused && code[0] != '2') continue;
+    out.login({.protocol = "sip",
+               .mechanism = "digest",
+               .account = s.account.bytes(),
+               .domain = s.realm.bytes(),
+               .outcome = refused ? LoginOutcome::kFailure : LoginOutcome::kSuccess,
+               .code = code,
+               .ends = Ends::kAnsweredFirst});
+  }
 }
 
 }  // namespace weir::parse

@@ -34,6 +34,19 @@ Bytes path_of(Bytes arguments) noexcept {
   return path.first(std::min(path.size(), n + (angle ? 1 : 0)));
 }
 
+// What a reply to AUTH says of who asked. Most refuse them; but some speak of the command alone: it
+// is malformed or cancelled, unknown, not now, not by this mechanism or without TLS (RFC 4954
+// section 6), and 554 of a message or the session, unless it says that it means credentials.
+LoginOutcome outcome_of(unsigned code, Bytes text) noexcept {
+  if (code == 235) return LoginOutcome::kSuccess;
+  if (code < 400) return LoginOutcome::kAttempt;
+  constexpr unsigned kOfTheCommand[] = {500, 501, 502, 503, 504, 530, 538};
+  const bool judges = code == 554 ? starts_with(trimmed(text), "5.7.8")
+                                  : std::find(std::begin(kOfTheCommand), std::end(kOfTheCommand),
+                                              code) == std::end(kOfTheCommand);
+  return judges ? LoginOutcome::kFailure : LoginOutcome::kAttempt;
+}
+
 }  // namespace
 
 Probe SmtpParser::probe(const ProbeInput& in) noexcept {
@@ -179,10 +192,12 @@ Step SmtpParser::reply(Bytes line, size_t used, Output& out) noexcept {
   at_ = (at_ + 1) % kWaitingMax;
   --waits_;
   switch (verb) {
-    case Verb::kAuth:
-      sasl_.end(out, "smtp", code == 235 ? LoginOutcome::kSuccess : LoginOutcome::kFailure,
-                as_text(line.first(3)));
+    case Verb::kAuth: {
+      const LoginOutcome outcome = outcome_of(code, line.subspan(3));
+      if (outcome == LoginOutcome::kAttempt && !sasl_.names_somebody()) sasl_.drop();
+      sasl_.end(out, "smtp", outcome, as_text(line.first(3)));
       break;
+    }
     case Verb::kTls:
       if (code == 220) return Step::become(EvidenceKind::kTls, used);
       break;

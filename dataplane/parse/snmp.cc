@@ -11,7 +11,7 @@ constexpr uint16_t kGetRequest = 0xa0, kResponse = 0xa2, kTrap1 = 0xa4, kGetBulk
                    kReport = 0xa8, kIpAddress = 0x40, kTimeTicks = 0x43;
 constexpr int64_t kVersion1 = 0, kVersion2 = 1, kVersion3 = 3;
 constexpr unsigned kVariablesMax = 256;
-constexpr uint8_t kWithAuthentication = 1, kWithPrivacy = 2;
+constexpr uint8_t kWithAuthentication = 1, kWithPrivacy = 2, kReportable = 4;
 constexpr int64_t kUserSecurity = 3;
 
 constexpr std::string_view kPdus[] = {"get_request",    "get_next_request", "response",
@@ -39,6 +39,26 @@ constexpr std::string_view kErrors[] = {"NoError",
 constexpr std::string_view kTraps[] = {
     "coldStart",       "warmStart",         "linkDown", "linkUp", "authenticationFailure",
     "egpNeighborLoss", "enterpriseSpecific"};
+
+// 1.3.6.1.6.3.15.1.1, RFC 3414 section 5. What discovers an engine or its time refuses nobody.
+constexpr uint8_t kUserStatistics[] = {0x2b, 0x06, 0x01, 0x06, 0x03, 0x0f, 0x01, 0x01};
+constexpr std::string_view kRefusals[] = {"",
+                                          "usmStatsUnsupportedSecLevels",
+                                          "",
+                                          "usmStatsUnknownUserNames",
+                                          "",
+                                          "usmStatsWrongDigests",
+                                          "usmStatsDecryptionErrors"};
+
+// Why a report refuses; empty: it does not.
+std::string_view refusal_of(Bytes oid) noexcept {
+  constexpr size_t kPrefix = sizeof kUserStatistics;
+  if (oid.size() <= kPrefix || !std::equal(oid.begin(), oid.begin() + kPrefix, kUserStatistics)) {
+    return {};
+  }
+  const uint8_t which = oid[kPrefix];
+  return which < std::size(kRefusals) ? kRefusals[which] : std::string_view();
+}
 
 bool is_pdu(uint16_t tag) noexcept {
   return tag >= kGetRequest && tag <= kReport;
@@ -84,7 +104,8 @@ bool write_trap(FactWriter& facts, Asn1& pdu) noexcept {
   return true;
 }
 
-bool write_pdu(FactWriter& facts, const Element& e) noexcept {
+// first: the OID of the first variable.
+bool write_pdu(FactWriter& facts, const Element& e, Bytes& first) noexcept {
   if (!is_pdu(e.tag)) return false;
   facts.text(Fact::kSnmpPduType, kPdus[e.tag - kGetRequest]);
   Asn1 pdu(e.body);
@@ -107,28 +128,29 @@ bool write_pdu(FactWriter& facts, const Element& e) noexcept {
     Asn1 one = variables.inside(kAsn1Sequence);
     const Bytes name = one.body(kAsn1Oid);
     if (!one.ok()) return false;
+    if (n == 0) first = name;
     write_oid(facts, Fact::kSnmpVar, name);
   }
   return pdu.ok() && variables.ok();
 }
 
 // What USM says of itself; RFC 3414 section 2.4.
-bool write_user(FactWriter& facts, Bytes parameters) noexcept {
+bool write_user(FactWriter& facts, Bytes parameters, Bytes& user) noexcept {
   Asn1 outer(parameters);
   Asn1 usm = outer.inside(kAsn1Sequence);
   const Bytes engine = usm.body(kAsn1OctetString);
   integer(usm);
   integer(usm);
-  const Bytes user = usm.body(kAsn1OctetString);
+  user = usm.body(kAsn1OctetString);
   if (!usm.ok()) return false;
   if (!engine.empty()) facts.bytes(Fact::kSnmpEngineId, engine, 64);
   facts.text(Fact::kSnmpUsm, user, 256);
   return true;
 }
 
-bool write_version3(FactWriter& facts, Asn1& message, Output& out) noexcept {
+bool write_version3(FactWriter& facts, Asn1& message, SnmpUserMessage& m, Output& out) noexcept {
   Asn1 global = message.inside(kAsn1Sequence);
-  integer(global);
+  m.id = integer(global);
   integer(global);
   const Bytes flags = global.body(kAsn1OctetString);
   const int64_t model = integer(global);
@@ -136,13 +158,16 @@ bool write_version3(FactWriter& facts, Asn1& message, Output& out) noexcept {
   Element data;
   if (!global.ok() || flags.size() != 1 || !message.next(data)) return false;
   const bool sealed = data.tag == kAsn1OctetString;
+  m.sealed = sealed;
+  m.authenticated = (flags[0] & kWithAuthentication) != 0;
+  m.asks = (flags[0] & kReportable) != 0;
   if (sealed != ((flags[0] & kWithPrivacy) != 0)) return false;
   facts.text(Fact::kSnmpSecurityLevel,
-             std::string_view(sealed                                  ? "authPriv"
-                              : (flags[0] & kWithAuthentication) != 0 ? "authNoPriv"
-                                                                      : "noAuthNoPriv"));
+             std::string_view(sealed            ? "authPriv"
+                              : m.authenticated ? "authNoPriv"
+                                                : "noAuthNoPriv"));
   if (model == kUserSecurity) {
-    if (!write_user(facts, parameters)) return false;
+    if (!write_user(facts, parameters, m.user)) return false;
   } else {
     out.violation(EvidenceKind::kSnmp, "unknown_security_model");
   }
@@ -156,7 +181,8 @@ bool write_version3(FactWriter& facts, Asn1& message, Output& out) noexcept {
   Element pdu;
   if (data.tag != kAsn1Sequence || !scoped.next(pdu)) return false;
   if (!context.empty()) facts.text(Fact::kSnmpContext, context, 256);
-  return write_pdu(facts, pdu);
+  m.pdu_tag = pdu.tag;
+  return write_pdu(facts, pdu, m.first_variable);
 }
 
 }  // namespace
@@ -176,12 +202,12 @@ Probe SnmpParser::probe(const ProbeInput& in) noexcept {
     Asn1 global = message.inside(kAsn1Sequence);
     integer(global);
     integer(global);
-    if (global.body(kAsn1OctetString).size() != 1 || integer(global) < 0 || !global.ok()) {
-      return kNotMine;
-    }
+    const Bytes flags = global.body(kAsn1OctetString);
+    if (flags.size() != 1 || integer(global) < 0 || !global.ok()) return kNotMine;
     message.body(kAsn1OctetString);
     if (!message.next(e)) return kNotMine;
-    return e.tag == kAsn1Sequence || e.tag == kAsn1OctetString ? kMine : kNotMine;
+    if (e.tag != kAsn1Sequence && e.tag != kAsn1OctetString) return kNotMine;
+    return (flags[0] & kReportable) != 0 ? kMineFromClient : kMine;
   }
   if (version != kVersion1 && version != kVersion2) return kNotMine;
   message.body(kAsn1OctetString);
@@ -197,21 +223,60 @@ Step SnmpParser::parse(const Input& in, Output& out) noexcept {
   FactWriter& facts = out.fresh();
   facts.number(Fact::kSnmpVersion,
                static_cast<uint64_t>(version == kVersion3 ? version : version + 1));
+  SnmpUserMessage user;
   bool good = message.ok() && (version == kVersion1 || version == kVersion2);
   if (good) {
     const Bytes community = message.body(kAsn1OctetString);
     Element pdu;
-    good = message.next(pdu) && write_pdu(facts, pdu);
+    Bytes first;
+    good = message.next(pdu) && write_pdu(facts, pdu, first);
     if (message.ok()) facts.text(Fact::kSnmpCommunity, community, 256);
   } else if (message.ok() && version == kVersion3) {
-    good = write_version3(facts, message, out);
+    good = write_version3(facts, message, user, out);
   }
   if (good) {
     out.tell(kKind, facts, Ends::kSenderFirst);
+    if (user.asks) {
+      remember(user, in.from_client);
+    } else {
+      judge(user, in.from_client, out);
+    }
   } else {
     out.violation(kKind, "malformed_data");
   }
   return Step::consumed(in.bytes.size());
+}
+
+void SnmpParser::remember(const SnmpUserMessage& m, bool from_client) noexcept {
+  if (m.user.empty() || m.id < 0) return;  // nobody yet: it asks for the engine's name
+  Ask& a = asks_[next_++ % kAsksMax];
+  a.id = m.id;
+  a.from_client = from_client;
+  a.authenticated = m.authenticated;
+  a.user.assign(m.user);
+}
+
+void SnmpParser::judge(const SnmpUserMessage& m, bool from_client, Output& out) noexcept {
+  for (Ask& a : asks_) {
+    if (a.id < 0 || a.id != m.id || a.from_client == from_client) continue;
+    a.id = -1;
+    Login login{.protocol = "snmp", .mechanism = "usm", .account = a.user.bytes()};
+    login.ends = Ends::kAnsweredFirst;
+    if (m.pdu_tag == kReport) {
+      login.code = refusal_of(m.first_variable);
+      login.outcome = LoginOutcome::kFailure;
+      if (!login.code.empty()) {
+        out.login(login);
+        let_in_.size = 0;
+      }
+    } else if (a.authenticated && m.authenticated && (m.sealed || m.pdu_tag == kResponse)) {
+      login.outcome = LoginOutcome::kSuccess;
+      const Bytes last = let_in_.bytes(), user = a.user.bytes();
+      if (!std::equal(last.begin(), last.end(), user.begin(), user.end())) out.login(login);
+      let_in_.assign(user);
+    }
+    return;
+  }
 }
 
 }  // namespace weir::parse

@@ -76,6 +76,11 @@ def vlan_flows():
     return [frame for pair in zip(first, second) for frame in pair]
 
 
+def mapped_addresses():
+    mapped = web(40001, GOOD, client='::ffff:' + CLIENT, server='::ffff:' + SERVER)
+    return [frame for pair in zip(web(40001, EVIL), mapped) for frame in pair]
+
+
 def ipv6_extension_headers():
     def behind(payload, sport):
         segment = p.tcp(CLIENT6, SERVER6, sport, 80, p.PSH | p.ACK, 1, 1, payload)
@@ -240,6 +245,7 @@ CASES = {
     'drop-by-content': drop_by_content, 'alert-leaves-all': alert_leaves_all, 'pass-beats-drop': pass_beats_drop,
     'reject-sends-resets': reject_sends_resets, 'ratelimit-udp': ratelimit_udp,
     'fragment-flood-passes': fragment_flood_passes, 'qinq-flow': qinq_flow, 'vlan-flows': vlan_flows,
+    'mapped-addresses': mapped_addresses,
     'ipv6-extension-headers': ipv6_extension_headers, 'icmp-unreachable': icmp_unreachable,
     'icmp-and-arp-are-told': icmp_and_arp_are_told, 'midstream': midstream,
     'bad-checksums': bad_checksums, 'bad-checksums-ignored': bad_checksums, 'not-ip': not_ip,

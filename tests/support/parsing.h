@@ -14,7 +14,7 @@
 namespace weir {
 
 // One flow between 10.0.0.1 and 10.0.0.2. Each event becomes the JSON object that EVE has under the
-// kind's name, with "event_type" beside it.
+// kind's name, with "event_type", "src_ip" and "cut" beside it.
 class Conversation final : public EvidenceSink {
  public:
   enum class Over { kTcp, kUdp };
@@ -87,10 +87,12 @@ class Conversation final : public EvidenceSink {
     operate::JsonText json;
     json.open();
     json.field("event_type", evidence_name(e.kind));
-    facts_.write(json, e);
+    const bool cut = facts_.write(json, e);
     facts_.write_beside(json);
     json.close();
     auto out = nlohmann::json::parse(json.text());
+    if (cut) out["cut"] = true;
+    out["src_ip"] = to_string(e.ends.src);
     if (e.shown != 0) out["shown"] = e.shown;
     return out;
   }

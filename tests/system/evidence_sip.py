@@ -1,18 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""SIPp both sides: calls over UDP and TCP from their INVITE to their BYE."""
+"""SIPp both sides: calls over UDP and TCP from their INVITE to their BYE; who registers, and with which password."""
 import re
 
 from case import begin, check, wire
 from evidence import Evidence, did
-from device_services import start_phone
+from device_services import register, start_phone, start_registrar
 from lab import CLIENT4, SERVER4
 
 CALLS = 3
+REFUSALS = {'udp': (5065, '403', 'Forbidden'), 'tcp': (5066, '401', 'Unauthorized')}
 
 with wire(start=False) as (lab, weir):
     for transport in ('udp', 'tcp'):
         start_phone(lab, transport)
+        port, code, reason = REFUSALS[transport]
+        start_registrar(lab, port, 'alice', 'right-1', f'{code} {reason}', transport)
     begin(lab, weir, serve=False)
     evidence = Evidence(weir)
 
@@ -36,4 +39,13 @@ with wire(start=False) as (lab, weir):
         evidence.told('taken, ended', 'sip', {**proto, 'code': '200', 'response_line': 'SIP/2.0 200 OK'}, 2 * CALLS)
         calls = {r['sip']['call_id'] for r in evidence.matching('sip', {**proto, 'method': 'INVITE'})}
         check(len(calls) == CALLS, f'sip: {CALLS} calls by their Call-ID, {len(calls)} told')
+
+    logins = []
+    for transport, (port, code, _) in REFUSALS.items():
+        for password, answer, outcome in (('wrong-1', code, 'failure'), ('right-1', '200', 'success')):
+            did(f'registers over {transport}, {outcome}', register(lab, port, 'alice', password, answer, transport))
+            logins.append({'account': 'alice', 'domain': 'lab.example', 'mechanism': 'digest', 'outcome': outcome,
+                           'code': answer})
+    evidence.logins('sip', *logins)
+    evidence.told('the first challenge is told, and is no login', 'sip', {'code': '401', '/dest_port': 5065}, 2)
     evidence.nothing_wrong()

@@ -11,6 +11,13 @@ from lab import SERVER4
 
 PASSWORD = 'Alice-Pass1'
 
+NO_LOGINS = f'''
+import smtplib
+box = smtplib.SMTP("{SERVER4}")
+box.ehlo("desk.far.test")
+print(box.docmd("AUTH", "FOO"), box.docmd("AUTH", "CRAM-MD5"), box.docmd("*"), box.quit())
+'''
+
 
 def written(lab):
     mail = email.message.EmailMessage(policy=email.policy.SMTP)
@@ -49,6 +56,8 @@ with wire(start=False) as (lab, weir):
     login('LOGIN, wrong', 'LOGIN', 'wrong', 67)
     login('CRAM-MD5', 'CRAM-MD5', PASSWORD, 0)
     login('CRAM-MD5, wrong', 'CRAM-MD5', 'wrong', 67)
+    did('AUTH by an unknown mechanism, AUTH cancelled', lab.run('client', ['/usr/bin/python3', '-c', NO_LOGINS]), 0,
+        r'504.*501')
     send('by TLS', ['dave@elsewhere.test'], '--user', f'alice:{PASSWORD}', '--ssl-reqd', '--insecure')
     evidence.told('TLS from STARTTLS on', 'tls', {'version': 'TLS 1.3', 'ja3.hash': ..., 'ja4': ..., '/dest_port': 25})
     log = (lab.dir / 'exim' / 'mainlog').read_text()

@@ -17,8 +17,8 @@ with wire(start=False) as (lab, weir):
     def snmp(what, program, *words, code=0, said=None):
         did(what, lab.run('client', [program, '-t', '1', '-r', '0', *words]), code, said)
 
-    def user(password, level):
-        return ['-v', '3', '-u', 'alice', '-l', level, '-a', 'SHA', '-A', password, '-x', 'AES', '-X', PRIVATE, SERVER4]
+    def user(password, level, name='alice'):
+        return ['-v', '3', '-u', name, '-l', level, '-a', 'SHA', '-A', password, '-x', 'AES', '-X', PRIVATE, SERVER4]
 
     snmp('version 1', 'snmpwalk', '-v', '1', '-c', 'lab-reads', SERVER4, SYSTEM, said='agent7')
     evidence.told('walked', 'snmp', {'version': 1, 'community': 'lab-reads', 'pdu_type': 'get_next_request',
@@ -42,6 +42,14 @@ with wire(start=False) as (lab, weir):
     snmp('a wrong password', 'snmpget', *user('wrong-password', 'authNoPriv'), NAME, code=1, said='Authentication')
     evidence.told('usmStatsWrongDigests', 'snmp', {'version': 3, 'pdu_type': 'report',
                                                    'vars': '1.3.6.1.6.3.15.1.1.5.0'})
+    snmp('nobody', 'snmpget', *user(AUTH, 'authNoPriv', 'mallory'), NAME, code=1, said='Unknown user')
+    snmp('too little', 'snmpget', *user(AUTH, 'noAuthNoPriv'), NAME, code=2, said='authorizationError')
+    snmp('a wrong password, sealed', 'snmpget', *user('wrong-password', 'authPriv'), NAME, code=1)
+    snmp('many questions', 'snmpwalk', *user(AUTH, 'authPriv'), SYSTEM, said='agent7')
+    usm = {'mechanism': 'usm', 'account': 'alice'}
+    in_, out = {**usm, 'outcome': 'success'}, {**usm, 'outcome': 'failure', 'code': 'usmStatsWrongDigests'}
+    evidence.logins('snmp', in_, in_, out,
+                    {'account': 'mallory', 'outcome': 'failure', 'code': 'usmStatsUnknownUserNames'}, out, in_)
     snmp('a trap', 'snmptrap', '-v', '2c', '-c', 'traps', SERVER4, '', '.1.3.6.1.6.3.1.1.5.1')
     evidence.told('the trap', 'snmp', {'community': 'traps', 'pdu_type': 'trap_v2', '/dest_port': 162})
     evidence.nothing_wrong()

@@ -78,7 +78,11 @@ with wire(start=False) as (LAB, weir):
 
     curl('HTTP/2 without TLS', '--http2-prior-knowledge', f'http://{SERVER4}:8081/index.html', said='200')
     evidence.told('HTTP/2', 'http', {'/dest_port': 8081, 'version': '2', 'url': '/index.html', 'http_method': 'GET',
-                                     'status': 200, 'http2.stream_id': ...})
+                                     'status': 200, 'http2.stream_id': ...,
+                                     'request_headers.name': [':method', ':path', ':authority', 'user-agent'],
+                                     'request_headers.value': ['GET', '/index.html', f'{SERVER4}:8081'],
+                                     'response_headers.name': [':status', 'server', 'last-modified', 'etag'],
+                                     'response_headers.value': '200'})
 
     named = ['--insecure', '--resolve', f'{NAME}:443:{SERVER4}', f'https://{NAME}/']
     curl('TLS 1.2', '--tls-max', '1.2', *named, said='200')

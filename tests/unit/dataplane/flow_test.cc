@@ -53,6 +53,21 @@ Frame back(uint16_t port, uint8_t flags) {
   return Frame().ethernet().ipv4("10.0.0.2", "10.0.0.1").tcp(80, port, flags);
 }
 
+TEST(Track, AMappedAddressIsNotTheIpv4AddressInIt) {
+  Tracker t(64);
+  const Tracked four = t.see(syn(1000), kS);
+  const auto six = [&t](const char* src, const char* dst, uint16_t from, uint16_t to) {
+    return t.see(Frame().ethernet(0x86dd).ipv6(src, dst).tcp(from, to, kTcpSyn), kS);
+  };
+  const Tracked mapped = six("::ffff:10.0.0.1", "::ffff:10.0.0.2", 1000, 80);
+  EXPECT_NE(mapped.index, four.index);
+  EXPECT_EQ(endpoints_of(*four.flow).mapped, 0);
+  EXPECT_EQ(endpoints_of(*mapped.flow).mapped, 1);
+  EXPECT_EQ(six("::ffff:10.0.0.2", "::ffff:10.0.0.1", 80, 1000).index, mapped.index);
+  EXPECT_EQ(endpoints_of(*six("fd00::1", "::ffff:10.0.0.2", 1, 2).flow).mapped, 1);
+  EXPECT_EQ(endpoints_of(*six("fd00::1", "fd00::2", 1, 2).flow).mapped, 0);
+}
+
 TEST(Track, BothDirectionsAreOneFlowAndAnAnswerEstablishesIt) {
   Tracker t(64);
   const Tracked a = t.see(syn(1000), kS);

@@ -119,6 +119,20 @@ TEST_F(Eve, TellsOfAFlow) {
   EXPECT_FALSE(j.contains("src_port") || j.contains("tcp"));
 }
 
+TEST_F(Eve, AMappedAddressIsWrittenAsWhatItIs) {
+  FlowEnd r;
+  r.header.time_ns = kTime;
+  r.ends = tcp();
+  const json four = read(lines_.flow(r));
+  r.ends.mapped = 1;
+  const json six = read(lines_.flow(r));
+  EXPECT_EQ(four["ip_v"], 4);
+  EXPECT_EQ(six["ip_v"], 6);
+  EXPECT_EQ(six["src_ip"], "::ffff:10.0.0.1");
+  EXPECT_EQ(six["dest_ip"], "::ffff:10.0.0.2");
+  EXPECT_NE(six["community_id"], four["community_id"]);
+}
+
 TEST_F(Eve, TellsOfARuleFromEitherSide) {
   RuleHit r;
   r.header.time_ns = kTime;

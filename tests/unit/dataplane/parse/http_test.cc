@@ -260,6 +260,114 @@ TEST(Http2, StreamsAndTheirTable) {
   }
 }
 
+// A field without indexing, or kept: its name and value as they are.
+std::string field(std::string_view name, std::string_view value, bool kept = false) {
+  std::string f(1, kept ? '\x40' : '\x00');
+  for (const std::string_view text : {name, value}) {
+    if (text.size() >= 127) {
+      f += '\x7f';
+      for (size_t n = text.size() - 127; ; n >>= 7) {
+        f += static_cast<char>((n & 0x7f) | (n > 0x7f ? 0x80 : 0));
+        if (n <= 0x7f) break;
+      }
+    } else {
+      f += static_cast<char>(text.size());
+    }
+    f += text;
+  }
+  return f;
+}
+std::string headers_of(const nlohmann::json& event, const char* whose) {
+  std::string all;
+  for (const auto& h : event[whose]) {
+    all += std::string(h["name"]) + "=" + std::string(h["value"]) + ";";
+  }
+  return all;
+}
+
+TEST(Http2, AllHeadersInTheirOrder) {
+  const std::string basic = field("authorization", "Basic YWxpY2U6c2VjcmV0");
+  const std::string client =
+      std::string(kPreface) +
+      frame(1, 5, 1, std::string(kFirst) + field("x-own", "7", true) + basic + field("x-e", "")) +
+      frame(1, 5, 3, "\x82\x84\xbe\xbf\x86");  // x-own and the authority from the table
+  const std::string server = frame(1, 4, 1, "\x48\x03" "100") +
+                             frame(1, 4, 1, "\x88" + field("set-cookie", "a") +
+                                                field("set-cookie", "b") + field("server", "s")) +
+                             frame(0, 1, 1, "hello") + frame(1, 5, 3, "\x8d");
+  for (const size_t piece : {SIZE_MAX, size_t{1}, size_t{13}}) {
+    Conversation c;
+    c.say(0, client, piece);
+    c.say(1, server, piece);
+    c.finish();
+    const auto events = c.events("http");
+    ASSERT_EQ(events.size(), 2u);
+    EXPECT_EQ(headers_of(events[0], "request_headers"),
+              ":method=GET;:scheme=http;:path=/;:authority=www.example.com;x-own=7;"
+              "authorization=Basic;x-e=;");
+    EXPECT_EQ(headers_of(events[0], "response_headers"),
+              ":status=200;set-cookie=a;set-cookie=b;server=s;");
+    EXPECT_EQ(events[0]["username"], "alice");
+    EXPECT_EQ(headers_of(events[1], "request_headers"),
+              ":method=GET;:path=/;x-own=7;:authority=www.example.com;:scheme=http;");
+    EXPECT_EQ(headers_of(events[1], "response_headers"), ":status=404;");
+  }
+}
+
+// Whatever else a client fills the table and the lists with.
+TEST(Http2, OtherHeadersPushNoFactOut) {
+  std::string block = std::string(kFirst) + field("user-agent", "agent-1", true);
+  for (int i = 0; i < 40; ++i) {
+    block += field("x-" + std::to_string(i) + std::string(80, 'n'), std::string(300, 'v'), true);
+  }
+  block += field("authorization", "Basic YWxpY2U6c2VjcmV0") + field("referer", "http://r/");
+  Conversation c;
+  c.client(std::string(kPreface) + frame(4, 0, 0, "\0\x05\0\0\xff\xff"sv) +
+           frame(1, 5, 1, block) +
+           frame(1, 5, 3, "\x82\x84" + std::string(1, static_cast<char>(0x80 | (62 + 40)))) +
+           frame(1, 5, 5, "\x82\x84\xbe\xc1"));
+  c.finish();
+  const auto events = c.events("http");
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[1]["username"], "alice");
+  EXPECT_EQ(events[1]["http_refer"], "http://r/");
+  EXPECT_EQ(events[1]["cut"], true);
+  EXPECT_LT(headers_of(events[1], "request_headers").size(), 1000u);
+  EXPECT_EQ(events[2]["http_user_agent"], "agent-1");
+  EXPECT_FALSE(events[2].contains("cut"));
+  EXPECT_EQ(headers_of(events[2], "request_headers"),
+            ":method=GET;:path=/;user-agent=agent-1;");
+  // The newest other one is known, cut; one before it is not.
+  EXPECT_EQ(events[3]["request_headers"].size(), 3u);
+  EXPECT_EQ(events[3]["cut"], true);
+}
+
+// Lists give way to what is told by itself, and streams wait for their answers as before.
+TEST(Http2, ListsMakeRoom) {
+  std::string client(kPreface), server;
+  for (uint32_t stream = 1; stream < 20; stream += 2) {
+    client += frame(1, 5, stream, std::string(kFirst) + field("x-own", std::string(250, 'v')) +
+                                      field("user-agent", std::string(200, 'a')));
+    server += frame(1, 5, stream, "\x88");
+  }
+  Conversation c;
+  c.client(client);
+  c.server(server);
+  const auto events = c.events("http");
+  ASSERT_EQ(events.size(), 10u);
+  unsigned whole = 0;
+  for (const auto& e : events) {
+    EXPECT_EQ(e["status"], 200);
+    EXPECT_EQ(e["hostname"], "www.example.com");
+    const bool all = e.contains("request_headers") && e["request_headers"].size() == 6 &&
+                     e["response_headers"].size() == 1;
+    EXPECT_EQ(all, !e.contains("cut"));
+    whole += all ? 1 : 0;
+  }
+  EXPECT_GT(whole, 0u);
+  EXPECT_LT(whole, 10u);
+}
+
 TEST(Http2, AfterAnUpgrade) {
   Conversation c;
   c.client("GET /one HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nHTTP2-Settings: \r\n\r\n");

@@ -193,6 +193,42 @@ TEST(Smtp, ChunksAndRefusals) {
   EXPECT_EQ(only(events, "smtp")[0]["email"]["subject"], "hi");
 }
 
+TEST(Smtp, WhatDoesNotAnswerAnAuthIsNoLogin) {
+  struct {
+    std::string command, reply, outcome;  // none: no login
+  } const cases[] = {
+      {"AUTH FOO", "504 unknown mechanism", ""},
+      {"AUTH LOGIN", "503 not now", ""},
+      {"AUTH CRAM-MD5", "554 SMTP synchronization error", ""},
+      {"AUTH PLAIN", "554 message refused", ""},
+      {"AUTH PLAIN =", "250 ok", ""},
+      {"AUTH LOGIN TUFJTCBGUk9N4ps=", "501 Invalid base64 data", "attempt"},
+      {"AUTH LOGIN AAEC", "501 Invalid base64 data", ""},
+      {"AUTH PLAIN AGFubmEAc2VjcmV0", "554 message refused", "attempt"},
+      {"AUTH PLAIN AGFubmEAc2VjcmV0", "538 not without TLS", "attempt"},
+      {"AUTH PLAIN AGFubmEAc2VjcmV0", "554 5.7.8 no", "failure"},
+      {"AUTH PLAIN AGFubmEAc2VjcmV0", "535 no", "failure"},
+      {"AUTH GSSAPI YQ==", "535 no", "failure"},
+      {"AUTH PLAIN AGFubmEAc2VjcmV0", "454 not today", "failure"},
+      {"AUTH PLAIN AGFubmEAc2VjcmV0", "235 ok", "success"},
+  };
+  for (const auto& one : cases) {
+    const auto events = said({{kServer, "220 mx ESMTP\r\n"},
+                              {kClient, "EHLO pc\r\n"},
+                              {kServer, "250 mx\r\n"},
+                              {kClient, one.command + "\r\n"},
+                              {kServer, one.reply + "\r\n"},
+                              {kClient, "QUIT\r\n"},
+                              {kServer, "221 bye\r\n"}});
+    const auto logins = only(events, "login");
+    ASSERT_EQ(logins.size(), one.outcome.empty() ? 0u : 1u) << one.command << ' ' << one.reply;
+    if (!logins.empty()) {
+      EXPECT_EQ(logins[0]["outcome"], one.outcome);
+      EXPECT_EQ(logins[0]["code"], one.reply.substr(0, 3));
+    }
+  }
+}
+
 // anna of CORP at WS1, to mx1.corp.test.
 const std::string kNegotiate = "TlRMTVNTUAABAAAAB4IIogAAAAAAAAAAAAAAAAAAAAA=";
 const std::string kChallenge =

@@ -77,7 +77,7 @@ class DpdkLane final : public WireIo {
  private:
   uint16_t keep_own(Side side, rte_mbuf** mbufs, uint16_t n);
   void hand_over(uint32_t worker, Side side, rte_mbuf** mbufs, uint16_t n);
-  uint16_t send(const DpdkPort& port, uint16_t queue, rte_mbuf** mbufs, uint16_t n);
+  uint16_t send(Side out, rte_mbuf** mbufs, uint16_t n);
   void send_through_home(Side out, rte_mbuf** mbufs, const size_t* row, uint16_t n,
                          std::span<Reason> reasons);
 
@@ -85,6 +85,7 @@ class DpdkLane final : public WireIo {
   const std::vector<std::unique_ptr<DpdkLane>>* lanes_ = nullptr;
   rte_ring* inbox_[2] = {};   // by the side it came in by: others -> this worker
   rte_ring* outbox_[2] = {};  // by the side it leaves by: others -> home; only home has it
+  bool has_backlog_[2] = {};  // by the side it leaves by: frames that the port did not take yet
   uint32_t moved_ = 0;
 };
 

@@ -80,7 +80,7 @@ with wire(flows={'max': FLOWS}, detect={'scan': {'enabled': False}}) as (lab, we
 
     old = weir.status()['dataplane']
     os.kill(old['pid'], signal.SIGKILL)
-    wait_for(lambda: weir.ready() and weir.status()['dataplane']['epoch'] > old['epoch'], 20, 'a new data plane')
+    wait_for(lambda: weir.ready(epoch=old['epoch']), 20, 'a new data plane')
     wait_for(lambda: lab.run('client', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode == 0, 15,
              'the wire to come back')
     balanced(weir, 'after the death of the data plane')

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One worker of the data plane stopped, the rest of it going on: by ptrace, the one way to stop a single thread."""
+import contextlib
 import ctypes
 import os
 
@@ -35,6 +36,13 @@ class Stopped:
         if self.stands:
             libc.ptrace(PTRACE_DETACH, self.thread, None, None)
         self.stands = False
+
+    def let_die(self):
+        """The process was ended meanwhile: that its thread has gone is ours to see, else it stays."""
+        self.go_on()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(self.thread, WALL)[0] and os.path.exists(f'/proc/{self.thread}'):
+                pass
 
     def __enter__(self):
         self.stop()

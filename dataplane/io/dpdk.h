@@ -50,6 +50,7 @@ class DpdkEnvironment {
 using OwnerHash = bool (*)(const PacketView& packet, uint32_t& hash) noexcept;
 
 struct DpdkPort;
+struct WireFrames;
 class DpdkLane;
 
 // Two ports and one lane for each worker. With several workers the packets are spread over them by
@@ -95,7 +96,7 @@ class DpdkWire {
   Result<void> open_port(const Settings& settings, uint32_t wire, Side side, uint16_t workers);
   Result<void> make_lanes(const Settings& settings, uint32_t wire, OwnerHash owner_hash,
                           std::span<WireStats* const> stats);
-  Result<void> make_pool(const Settings& settings, uint32_t wire, uint32_t room, uint32_t lanes);
+  Result<void> make_pool(const Settings& s, uint32_t w, const WireFrames& frames);
 
   Result<void> begin();
   Result<void> set_port(Side side, LinkOrder::Act act);

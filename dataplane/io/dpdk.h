@@ -72,6 +72,8 @@ class DpdkWire {
   WireIo* lane(uint32_t worker) noexcept;
   // Main thread: asks the ports for missed frames.
   void refresh();
+  // Main thread: a port's MTU may be changed under way. Empty: nothing to tell; else one line.
+  std::string follow_mtu();
   // Main thread: asks both ports for their link, counts losses, and with link_propagation takes the
   // partner of a port without link down, or brings it back. Empty: nothing to tell; else one line.
   std::string follow_links(TimeNs now);

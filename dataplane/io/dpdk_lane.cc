@@ -177,9 +177,10 @@ void DpdkLane::transmit(Side from, std::span<const PacketView> packets, std::spa
   rte_mbuf* mbufs[kBurstMax];
   size_t row[kBurstMax];
   uint16_t n = 0;
+  const uint32_t frame_bytes_max = out.frame_bytes_max.load(std::memory_order_relaxed);
   for (size_t i = 0; i < packets.size(); ++i) {
     rte_mbuf* m = mbuf_of(packets[i]);
-    if (reasons[i] == Reason::kNone && packets[i].wire_bytes > out.frame_bytes_max) {
+    if (reasons[i] == Reason::kNone && packets[i].wire_bytes > frame_bytes_max) {
       reasons[i] = Reason::kTxOversize;
     }
     if (reasons[i] != Reason::kNone) {

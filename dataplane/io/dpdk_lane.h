@@ -21,8 +21,10 @@ namespace weir {
 
 struct DpdkPort {
   uint16_t id = 0;
-  uint32_t frame_bytes_max = 0;  // longest frame it sends
-  uint16_t mtu = 0;
+  std::atomic<uint32_t> frame_bytes_max{0};  // longest frame it sends; main: rw, workers: ro
+  uint16_t mtu = 0;                          // as it was opened
+  uint32_t mtu_told = 0;                     // as it was last seen
+  uint32_t number = 0;                       // the kernel's, of an interface of its own; 0: none
   uint16_t rx_queues = 1, tx_queues = 1;
   int node = -1;
   std::string name, driver;

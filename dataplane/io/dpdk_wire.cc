@@ -16,7 +16,7 @@ namespace weir {
 namespace {
 
 constexpr unsigned kMbufCache = 256;
-constexpr uint32_t kLinkHeaderBytes = 14, kTagBytes = 8;  // two tags
+constexpr uint32_t kFrameBytesBesideMtu = 14 + 8;  // link header and two tags
 
 }  // namespace
 
@@ -111,6 +111,7 @@ Result<void> DpdkWire::open_port(const Settings& s, uint32_t w, Side side, uint1
   if (is_kernel_port(settings.kind)) {
     const auto mtu = prepare_interface(settings.name);
     port.mtu = static_cast<uint16_t>(mtu ? *mtu : 1500);
+    port.number = interface_number(settings.name);
     if (settings.kind == PortKind::kAfXdp) {
       port.interface = settings.name;
       port.lost_there = frames_lost_at(settings.name);
@@ -118,7 +119,8 @@ Result<void> DpdkWire::open_port(const Settings& s, uint32_t w, Side side, uint1
   } else if (rte_eth_dev_get_mtu(port.id, &port.mtu) != 0) {
     port.mtu = 1500;
   }
-  port.frame_bytes_max = port.mtu + kLinkHeaderBytes + kTagBytes;
+  port.mtu_told = port.mtu;
+  port.frame_bytes_max.store(port.mtu + kFrameBytesBesideMtu, std::memory_order_relaxed);
   return {};
 }
 
@@ -198,6 +200,25 @@ void DpdkWire::refresh() {
       p->missed.store(stats.imissed + stats.rx_nombuf, std::memory_order_relaxed);
     }
   }
+}
+
+// What is longer than the port sends by now is refused by name; what is longer than the frames that
+// it was opened with never comes in.
+std::string DpdkWire::follow_mtu() {
+  for (DpdkPort* p = ports_.get(); p != ports_.get() + 2; ++p) {
+    const uint32_t mtu = p->number == 0 ? 0 : mtu_of(interface_name(p->number));
+    if (mtu == 0 || mtu == p->mtu_told) continue;
+    p->mtu_told = mtu;
+    const uint32_t sends = std::min<uint32_t>(mtu, p->mtu) + kFrameBytesBesideMtu;
+    p->frame_bytes_max.store(sends, std::memory_order_relaxed);
+    const std::string what = "wire " + std::string(settings_.name) + ": port " + p->name +
+                             " has MTU " + std::to_string(mtu) + " by now";
+    if (mtu == p->mtu) return what + ", as it was opened";
+    return what + ", " + std::to_string(p->mtu) + " when it was opened: " +
+           (mtu > p->mtu ? "longer frames are lost until weir restart-dataplane"
+                         : "longer frames are not sent there (tx-oversize)");
+  }
+  return {};
 }
 
 std::string DpdkWire::describe(Side side) const {

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   weir::add_replay(app, chosen);
   weir::add_fields(app, chosen);
   weir::add_asking_verbs(app, chosen);
+  weir::add_top(app, chosen);
   weir::add_ordering_verbs(app, chosen);
   try {  // the door of CLI11, which reports by exceptions
     app.parse(argc, argv);

@@ -263,7 +263,10 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
 Result<Config> read_config(const std::string& path, ConfigUse use) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) {
-    return fail(Error{std::string("cannot read the configuration: ") + std::strerror(errno), path});
+    const std::string hint =
+        errno == ENOENT ? " (weir config --defaults prints one to begin with)" : "";
+    return fail(Error{std::string("cannot read the configuration: ") + std::strerror(errno) + hint,
+                      path});
   }
   if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode)) {
     return fail(Error{"cannot read the configuration: not a file", path});

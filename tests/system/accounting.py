@@ -11,6 +11,7 @@ import time
 from case import check, end_ping, start_ping, start_transfer, wire
 from lab import SERVER4, stop, wait_for
 
+FLOOD = 40_000
 FLOWS = 1024   # the least that weir.yaml takes: a flood fills it in no time
 
 
@@ -49,11 +50,15 @@ with wire(flows={'max': FLOWS}, detect={'scan': {'enabled': False}}) as (lab, we
     ping = start_ping(lab, 'client', '0.02')
     time.sleep(1)
     before = weir.status()['flows']
-    flood(lab, 40_000)
+    flood(lab, FLOOD)
     sent, answered, _ = end_ping(ping)
+    time.sleep(1.2)     # what a port had no room for is asked for now and then
     status = balanced(weir, 'after a flood of new flows')
     check(status['flows']['evicted'] > 10 * FLOWS, f'{status["flows"]["evicted"]} flows of the flood gave way')
-    check(answered >= sent - 1 > 20, f'{sent} pings during it, {answered} answered')
+    # What never reached Weir is not lost by it: a ping has the same chance there as a frame of the flood, twice.
+    missed = sum(status['wires'][0][side]['missed'] for side in 'ab') / FLOOD
+    check(answered >= (sent - 1) * (1 - 2 * missed) - 4 * (sent * 2 * missed) ** 0.5 and sent > 20,
+          f'{sent} pings during it, {answered} answered; the ports had no room for {missed:.0%}')
     check(load.poll() is None, 'the transfer that was there before still runs')
     check(status['flows']['created'] - before['created'] < 40_500, 'no flow had to be made twice')
     check(status['total']['dropped'] == {}, f'nothing was dropped: {status["total"]["dropped"]}')

@@ -77,7 +77,7 @@ uint16_t DpdkLane::receive(Side side, TimeNs now, std::span<PacketView> packets)
   const unsigned s = index(side);
   uint16_t n = 0;
   if (outbox_[s] != nullptr) moved_ += send_for_others(side, kBurstMax);
-  if (has_backlog_[s]) send(side, nullptr, 0);
+  if (has_backlog_[s] && !setup_.ports[s].is_dead()) send(side, nullptr, 0);
   if (inbox_[s] != nullptr) {
     // Half a burst at most, where there is a queue of its own that must not starve.
     const unsigned most = setup_.polls ? want / 2u : want;
@@ -178,11 +178,13 @@ void DpdkLane::transmit(Side from, std::span<const PacketView> packets, std::spa
   size_t row[kBurstMax];
   uint16_t n = 0;
   const uint32_t frame_bytes_max = out.frame_bytes_max.load(std::memory_order_relaxed);
+  const bool dead = out.is_dead();
   for (size_t i = 0; i < packets.size(); ++i) {
     rte_mbuf* m = mbuf_of(packets[i]);
     if (reasons[i] == Reason::kNone && packets[i].wire_bytes > frame_bytes_max) {
       reasons[i] = Reason::kTxOversize;
     }
+    if (reasons[i] == Reason::kNone && dead) reasons[i] = Reason::kPortDown;
     if (reasons[i] != Reason::kNone) {
       rte_pktmbuf_free(m);
       continue;
@@ -224,7 +226,7 @@ uint32_t DpdkLane::send_for_others(Side out, uint32_t most) {
     forwarded[i] = mbufs[i]->hash.usr == kForwarded;
   }
   const DpdkPort& port = setup_.ports[index(out)];
-  const uint16_t sent = send(out, mbufs, n);
+  const uint16_t sent = port.is_dead() ? 0 : send(out, mbufs, n);
   const bool down = sent < n && !port.link_up.load(std::memory_order_relaxed);
   const auto reason = static_cast<unsigned>(down ? Reason::kPortDown : Reason::kTxFull);
   PortStats& stats = setup_.stats->side[index(out)];
@@ -238,6 +240,7 @@ uint32_t DpdkLane::send_for_others(Side out, uint32_t most) {
 }
 
 bool DpdkLane::inject(Side side, std::span<const uint8_t> frame, TimeNs) {
+  if (setup_.ports[index(side)].is_dead()) return false;
   rte_mbuf* m = rte_pktmbuf_alloc(setup_.pool);
   if (m == nullptr) return false;
   char* room = rte_pktmbuf_append(m, static_cast<uint16_t>(frame.size()));

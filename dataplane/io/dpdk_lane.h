@@ -34,6 +34,12 @@ struct DpdkPort {
   uint64_t lost_there = 0;             // by then when the port was opened
   std::atomic<uint64_t> missed{0};  // main: rw, workers: ro
   std::atomic<bool> link_up{true};  // main: rw, workers: ro
+
+  // The kernel takes frames for an interface without link, and forgets them: they would count as
+  // sent. A NIC's own ring holds them, and some drivers know no link.
+  bool is_dead() const noexcept {
+    return number != 0 && !link_up.load(std::memory_order_relaxed);
+  }
 };
 
 // How a port is set up: `workers` receive queues where RSS over the address pair can be had and is

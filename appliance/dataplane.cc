@@ -251,7 +251,12 @@ void Dataplane::run() {
     look_at_links(now);
     if (now - refreshed < kRefreshEveryNs) continue;
     refreshed = now;
-    for (auto& wire : wires_) wire->refresh();
+    for (auto& wire : wires_) {
+      wire->refresh();
+      if (const std::string line = wire->follow_mtu(); !line.empty()) {
+        std::fprintf(stderr, "%s\n", line.c_str());
+      }
+    }
   }
   segment_.header().dataplane.state.store(ProgramState::kStopping, std::memory_order_release);
   stopping_.store(true, std::memory_order_relaxed);

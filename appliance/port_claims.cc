@@ -55,6 +55,26 @@ void PortClaims::note(const Settings& settings) {
   }
 }
 
+std::string PortClaims::renamed(const Settings& settings) {
+  for (uint32_t w = 0; w < settings.wires; ++w) {
+    for (unsigned s = 0; s < 2; ++s) {
+      const PortSettings& port = settings.wire[w].side[s];
+      char text[IF_NAMESIZE] = {};
+      if (index_[w][s] == 0 || if_indextoname(index_[w][s], text) == nullptr) continue;
+      const std::string name = std::string(text) == port.name ? "" : text;
+      if (name == other_name_[w][s]) continue;
+      other_name_[w][s] = name;
+      const std::string who =
+          "port " + std::string(port.name) + " of wire " + settings.wire[w].name;
+      if (name.empty()) return who + " has its name again";
+      return who + " is called " + name + " by now: it goes on, but the next data plane and the " +
+             "kernel's relay look for " + port.name + "; give it back its name, or change " +
+             "weir.yaml and start weir run anew";
+    }
+  }
+  return {};
+}
+
 const PortSettings* PortClaims::made_anew(const Settings& settings) const {
   for (uint32_t w = 0; w < settings.wires; ++w) {
     for (unsigned s = 0; s < 2; ++s) {

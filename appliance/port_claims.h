@@ -4,6 +4,7 @@
 // one that is deleted and made again has the same name and is another.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "dataplane/base/result.h"
@@ -24,10 +25,13 @@ class PortClaims {
   // What the kernel's interfaces are now, and the first that is there and is another by now.
   void note(const Settings& settings);
   const PortSettings* made_anew(const Settings& settings) const;
+  // Once for each port that has another name by now, and once when it has its own again: a line.
+  std::string renamed(const Settings& settings);
 
  private:
   std::vector<int> sockets_;
   unsigned index_[kWiresMax][2] = {};
+  std::string other_name_[kWiresMax][2];  // as last told; empty: its own
 };
 
 }  // namespace weir

@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "appliance/privileges.h"
 #include "appliance/verb.h"
 #include "dataplane/io/interface.h"
 
@@ -104,6 +105,7 @@ Result<std::unique_ptr<Supervisor>> Supervisor::prepare(const std::string& confi
     self->rules_count_ = build.compiled->catalog.rules.size();
   }
   if (geteuid() != 0) return fail("weir run must be started by root: it opens network ports");
+  if (auto may = check_privileges(self->config_.settings); !may) return fail(may.error());
   const passwd* user = getpwnam(self->config_.user.c_str());
   if (user == nullptr) user = getpwnam("nobody");
   if (user == nullptr) {
@@ -331,6 +333,9 @@ void Supervisor::look_at_ports(TimeNs now) {
   constexpr TimeNs kEvery = 250 * kNsPerMs;
   if (now - ports_looked_ns_ < kEvery) return;
   ports_looked_ns_ = now;
+  if (const std::string line = ports_.renamed(config_.settings); !line.empty()) {
+    fmt::print(stderr, "{}\n", line);
+  }
   const PortSettings* port = ports_.made_anew(config_.settings);
   if (port == nullptr) return;
   fmt::print(stderr, "port {} has been made anew\n", port->name);

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -335,6 +337,138 @@ std::string actions_text(const Json& actions) {
            get(a, "refusal").empty() ? get(a, "reason") : get(a, "refusal")});
   }
   return t.text("no action stands (--all shows those that ended)");
+}
+
+namespace {
+
+// "1.2 k", "3.4 M"; counters begin anew with a data plane, so they may be less than before.
+std::string rate_text(double before, double now, double seconds) {
+  double v = seconds > 0 ? std::max(0.0, now - before) / seconds : 0;
+  static constexpr const char* kUnits[] = {"", " k", " M", " G"};
+  unsigned u = 0;
+  for (; v >= 1000 && u < 3; ++u) v /= 1000;
+  return fmt::format("{:.{}f}{}", v, u == 0 || v >= 100 ? 0 : 1, kUnits[u]);
+}
+
+double seconds_of(const std::string& timestamp) {  // with its fraction
+  std::tm parts{};
+  const char* rest = strptime(timestamp.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) return 0;
+  return static_cast<double>(timegm(&parts)) + (*rest == '.' ? std::strtod(rest, nullptr) : 0);
+}
+
+uint64_t bytes_of(const Json& flow) {
+  return number(flow, "bytes_toserver") + number(flow, "bytes_toclient");
+}
+
+// Bits a second as of what was told of it last: since what was told before, or since it began.
+// A moment counts as a second, and what was not heard of for long as silent.
+double flow_rate(const Json* before, const Json& now) {
+  constexpr double kSilent = 120;
+  const double last = seconds_of(get(now, "last"));
+  if (static_cast<double>(std::time(nullptr)) - last > kSilent) return 0;
+  if (before != nullptr && bytes_of(*before) > bytes_of(now)) before = nullptr;  // another one
+  if (before != nullptr && bytes_of(*before) == bytes_of(now)) {
+    if (const auto known = before->find("rate"); known != before->end()) return *known;
+    before = nullptr;
+  }
+  const double from = seconds_of(before != nullptr ? get(*before, "last") : get(now, "start"));
+  const uint64_t bytes = bytes_of(now) - (before != nullptr ? bytes_of(*before) : 0);
+  return static_cast<double>(bytes) * 8 / std::max(1.0, last - from);
+}
+
+void top_wires(const Json& before, const Json& now, double seconds, std::string& out) {
+  Table t({"wire", "port", "link", ">in/s", ">bit/s", ">out/s", ">bit/s", ">missed/s",
+           ">dropped/s"});
+  const auto dropped = [](const Json& j) {
+    return static_cast<double>(sum_of(part(j, "dropped")));
+  };
+  const Json& old = part(before, "wires");
+  for (size_t w = 0; w < part(now, "wires").size(); ++w) {
+    const Json& wire = part(now, "wires")[w];
+    const Json& was = w < old.size() ? old[w] : wire;
+    for (const char* side : {"a", "b"}) {
+      const Json &p = part(wire, side), &q = part(was, side);
+      const auto rate = [&](const char* way, const char* what, double times) {
+        return rate_text(times * static_cast<double>(number(part(q, way), what)),
+                         times * static_cast<double>(number(part(p, way), what)), seconds);
+      };
+      const bool first = *side == 'a';
+      t.row({first ? get(wire, "name") : "", get(p, "port"), p.value("link", false) ? "up" : "DOWN",
+             rate("received", "packets", 1), rate("received", "bytes", 8),
+             rate("sent", "packets", 1), rate("sent", "bytes", 8),
+             rate_text(static_cast<double>(number(q, "missed")),
+                       static_cast<double>(number(p, "missed")), seconds),
+             first ? rate_text(dropped(was), dropped(wire), seconds) : ""});
+    }
+  }
+  out += t.text("no wire") + '\n';
+}
+
+void top_workers(const Json& before, const Json& now, double seconds, std::string& out) {
+  Table t({"worker", ">cpu", ">flows", ">events/s", ">lost/s"});
+  const Json& old = part(before, "workers");
+  for (size_t i = 0; i < part(now, "workers").size(); ++i) {
+    const Json& w = part(now, "workers")[i];
+    const Json& was = i < old.size() ? old[i] : w;
+    const auto grown = [&](const char* key) {
+      return static_cast<double>(number(w, key) - std::min(number(was, key), number(w, key)));
+    };
+    t.row({std::to_string(i), fmt::format("{:.0f} %", grown("cpu_ns") / seconds / 1e7),
+           grouped(number(w, "flows")), rate_text(0, grown("events"), seconds),
+           rate_text(0, grown("events_lost"), seconds)});
+  }
+  out += t.text("no worker") + '\n';
+}
+
+}  // namespace
+
+std::string top_text(const Json& before, Json& now, double seconds, size_t rows) {
+  const Json& status = part(now, "status");
+  std::string out = fmt::format("instance {}, up {}; {} flows, {} verdicts, {} alerts\n\n",
+                                get(status, "instance"),
+                                span_text(static_cast<int64_t>(number(status, "uptime_seconds"))),
+                                grouped(number(part(status, "flows"), "active")),
+                                grouped(number(part(status, "verdicts"), "standing")),
+                                grouped(number(status, "alerts")));
+  top_wires(part(before, "status"), status, seconds, out);
+  top_workers(part(before, "status"), status, seconds, out);
+  std::map<std::string, const Json*> old;
+  for (const Json& f : part(before, "flows")) old[get(f, "flow_id")] = &f;
+  std::vector<std::pair<double, const Json*>> flows;
+  std::map<std::string, std::pair<double, size_t>> devices;  // rate, flows
+  for (Json& f : now["flows"]) {
+    const auto was = old.find(get(f, "flow_id"));
+    // What has ended since is shown once more: it was on the wire in this time.
+    const bool ended_before = was == old.end() || was->second->value("ended", false);
+    if (f.value("ended", false) && ended_before) continue;
+    const double rate = flow_rate(was == old.end() ? nullptr : was->second, f);
+    f["rate"] = rate;
+    flows.emplace_back(rate, &f);
+    for (const char* end : {"src_ip", "dest_ip"}) {
+      auto& device = devices[get(f, end)];
+      device.first += rate;
+      ++device.second;
+    }
+  }
+  std::vector<std::pair<double, std::string>> by_rate;
+  for (const auto& [address, what] : devices) by_rate.emplace_back(what.first, address);
+  const auto more = [](const auto& a, const auto& b) { return a.first > b.first; };
+  std::stable_sort(by_rate.begin(), by_rate.end(), more);
+  std::stable_sort(flows.begin(), flows.end(), more);
+  Table t({"device", ">bit/s", ">flows"});
+  for (size_t i = 0; i < std::min(rows, by_rate.size()); ++i) {
+    t.row({by_rate[i].second, rate_text(0, by_rate[i].first, 1),
+           grouped(devices[by_rate[i].second].second)});
+  }
+  Table f({"from", "to", "app", ">bit/s", ">bytes", "last"});
+  for (size_t i = 0; i < std::min(rows, flows.size()); ++i) {
+    const Json& flow = *flows[i].second;
+    f.row({endpoint(flow, "src_ip", "src_port"), endpoint(flow, "dest_ip", "dest_port"),
+           get(flow, "app_proto"), rate_text(0, flows[i].first, 1), size_text(bytes_of(flow)),
+           age(flow, "last")});
+  }
+  return out + t.text("no device talks") + '\n' + f.text("no flow lives");
 }
 
 std::string rules_text(const Json& answer) {

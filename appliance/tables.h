@@ -33,6 +33,10 @@ std::string alerts_text(const Json& alerts);
 std::string actions_text(const Json& actions);
 std::string rules_text(const Json& rules);
 std::string why_text(const Json& answer);
+// What moves now: of two looks, each {"status": ..., "flows": ...}, so many seconds apart. Of
+// devices and flows the `rows` with most. Writes into each flow of now what its `rate` is, for the
+// next call's before.
+std::string top_text(const Json& before, Json& now, double seconds, size_t rows);
 std::string action_line(const Json& action);  // what an order led to, one line
 
 }  // namespace weir

@@ -37,6 +37,7 @@ void add_reload(CLI::App& app, Chosen& chosen);
 void add_restart(CLI::App& app, Chosen& chosen);
 // status flows devices alerts actions why rules
 void add_asking_verbs(CLI::App& app, Chosen& chosen);
+void add_top(CLI::App& app, Chosen& chosen);
 // block limit keep allow undo
 void add_ordering_verbs(CLI::App& app, Chosen& chosen);
 

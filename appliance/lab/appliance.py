@@ -81,14 +81,17 @@ class Appliance:
         wait_for(self.ready, seconds, f'weir to be ready; it said: {self.said()}')
         return self
 
-    def ready(self):
+    def ready(self, epoch=-1, pid=-1):
+        """Both programs run and both ports have link; with a data plane younger than that epoch, and none of the
+        programs is that process (asked apart, it could be the old one that runs and the new one that is another)."""
         if self.process.poll() is not None:
             raise LabError(f'weir run ended with code {self.process.returncode}: {self.said()}')
         try:
             status = self.status()
         except LabError:
             return False
-        return (status['dataplane']['state'] == 'running' and status['control']['state'] == 'running'
+        return (status['dataplane']['epoch'] > epoch and pid not in (status[p]['pid'] for p in ('dataplane', 'control'))
+                and status['dataplane']['state'] == 'running' and status['control']['state'] == 'running'
                 and all(wire[side]['link'] for wire in status['wires'] for side in ('a', 'b')))
 
     def said(self):

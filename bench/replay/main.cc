@@ -42,6 +42,9 @@ nlohmann::ordered_json as_json(const TrialResult& r) {
           {"flow_table_bytes", r.flow_table_bytes},
           {"flow_bytes_most", r.flow_bytes_most},
           {"worker_bytes", r.worker_bytes},
+          {"established", r.established},
+          {"established_lost", r.established_lost},
+          {"established_dropped", r.established_dropped},
           {"packets_warming", r.packets_warming},
           {"pages", r.pages},
           {"compiler", __VERSION__}};
@@ -65,6 +68,9 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(54, 1514));
   app.add_option("--new-share", t.synthetic.new_share, "share of packets that begin a UDP flow");
   app.add_option("--syn-share", t.synthetic.syn_share, "share of packets: SYN of a new flow");
+  app.add_flag("--beside", t.synthetic.beside,
+               "these SYNs flood a table that the flows fill, established before; fails if one of "
+               "them is lost");
   app.add_flag("--syn-data", t.synthetic.syn_data, "these SYNs carry data");
   app.add_option("--frames", t.synthetic.frames, "in memory, per side, at least")
       ->check(CLI::Range(32u, 1u << 24));
@@ -91,6 +97,10 @@ int run(int argc, char** argv) {
   app.add_option("--flows-out", t.flows_out, "what each flow was taken for");
   app.add_option("--write-pcap", pcap_out, "write side A's synthetic frames and end");
   CLI11_PARSE(app, argc, argv);
+  if (t.synthetic.beside && !(t.synthetic.syn_share > 0 && t.synthetic.syn_share <= 0.99)) {
+    std::fprintf(stderr, "weir-bench: --beside wants a --syn-share above 0, of at most 0.99\n");
+    return 1;
+  }
   if (!pcap_out.empty()) return write_frames(t, pcap_out);
   for (size_t i = 0; i < ports.size(); ++i) t.ports[i] = ports[i];
   const auto result = run_trial(t);
@@ -99,7 +109,7 @@ int run(int argc, char** argv) {
     return 1;
   }
   std::cout << as_json(*result).dump() << '\n';
-  return 0;
+  return result->established_lost + result->established_dropped == 0 ? 0 : 2;
 }
 
 }  // namespace

@@ -8,10 +8,11 @@ namespace weir::bench {
 namespace {
 
 constexpr uint32_t kSourceAt = 26, kPortAt = 34;  // Ethernet, IPv4 without options
+constexpr uint8_t kFreshSource = 11;              // apart from the settled flows
 
 // 24 bits of address and 16 of port: another flow each time, for 2^40 of them.
 void renumber(uint8_t* frame, uint32_t n) {
-  frame[kSourceAt] = 11;  // apart from the settled flows
+  frame[kSourceAt] = kFreshSource;
   frame[kSourceAt + 1] = static_cast<uint8_t>(n >> 16);
   frame[kSourceAt + 2] = static_cast<uint8_t>(n >> 8);
   frame[kSourceAt + 3] = static_cast<uint8_t>(n);
@@ -21,12 +22,12 @@ void renumber(uint8_t* frame, uint32_t n) {
 }  // namespace
 
 TimeNs MemoryWire::next_time() const {
-  const auto frames = traffic_.side(Side::kA);
+  const auto frames = traffic_->side(Side::kA);
   return at_[0] < frames.size() ? frames[at_[0]].time_ns : 0;
 }
 
 uint16_t MemoryWire::receive(Side side, TimeNs now, std::span<PacketView> packets) {
-  const auto frames = traffic_.side(side);
+  const auto frames = traffic_->side(side);
   size_t& at = at_[index(side)];
   if (at == frames.size() && rounds_ == Rounds::kForever) at = 0;
   const size_t n = std::min({packets.size(), frames.size() - at, size_t{kBurstMax}});
@@ -50,7 +51,11 @@ uint16_t MemoryWire::receive(Side side, TimeNs now, std::span<PacketView> packet
 
 void MemoryWire::transmit(Side, std::span<const PacketView> packets, std::span<Reason> reasons) {
   uint64_t sent = 0;
-  for (const Reason r : reasons) sent += r == Reason::kNone;
+  for (size_t i = 0; i < reasons.size(); ++i) {
+    const bool goes = reasons[i] == Reason::kNone;
+    sent += goes;
+    settled_freed_ += !goes && packets[i].data[kSourceAt] != kFreshSource;
+  }
   sent_ += sent;
   freed_ += packets.size() - sent;
 }

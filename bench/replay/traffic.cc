@@ -100,19 +100,22 @@ uint8_t* Arena::take(uint64_t bytes) {
 // prefetcher nor a small cache of flows can guess the next.
 Traffic Traffic::synthetic(const SyntheticTraffic& s) {
   Traffic t;
-  const uint64_t per_side = std::max(s.flows, s.frames);
+  const uint64_t per_side = s.beside ? static_cast<uint64_t>(s.flows / (1 - s.syn_share))
+                                     : std::max(s.flows, s.frames);
   t.arena_ = std::make_unique<Arena>(2 * per_side * aligned(s.frame_bytes));
   std::mt19937_64 random(s.seed);
   std::uniform_real_distribution<double> share(0, 1);
   for (const bool to_server : {true, false}) {
-    std::vector<uint32_t> flows(per_side);
-    for (uint64_t i = 0; i < per_side; ++i) flows[i] = static_cast<uint32_t>(i % s.flows);
-    std::shuffle(flows.begin(), flows.end(), random);
+    std::vector<uint32_t> turns(per_side);
+    for (uint64_t i = 0; i < per_side; ++i) turns[i] = static_cast<uint32_t>(i);
+    std::shuffle(turns.begin(), turns.end(), random);
     auto& side = t.side_[to_server ? 0 : 1];
     side.reserve(per_side);
-    for (const uint32_t flow : flows) {
+    for (const uint32_t turn : turns) {
+      const uint32_t flow = turn % s.flows;
       const double dice = share(random);
-      const bool syn = dice < s.syn_share, fresh = syn || dice < s.syn_share + s.new_share;
+      const bool syn = s.beside ? turn >= s.flows : dice < s.syn_share;
+      const bool fresh = syn || (!s.beside && dice < s.syn_share + s.new_share);
       PreparedFrame f{.data = t.arena_->take(s.frame_bytes),
                       .bytes = s.frame_bytes,
                       .wire_bytes = s.frame_bytes,

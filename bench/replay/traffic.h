@@ -45,6 +45,7 @@ struct SyntheticTraffic {
   double new_share = 0;       // of the packets: first of a new UDP flow
   double syn_share = 0;       // of the packets: SYN of a new TCP flow, as floods send them: bare
   bool syn_data = false;      // they carry the payload all the same
+  bool beside = false;        // so many SYNs beside one frame of each flow from either end
   uint32_t frames = 65'536;   // per side, at least: more than the caches near the core hold
   uint8_t payload = 0xaa;     // each byte of it: no protocol begins so; 0: many could
   uint64_t seed = 1;

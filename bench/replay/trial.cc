@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -47,7 +48,9 @@ Settings settings_of(const TrialSettings& t) {
     s.wire[0].side[i].kind = PortKind::kVdev;
     std::snprintf(s.wire[0].side[i].name, sizeof s.wire[0].side[i].name, "%s", t.ports[i].c_str());
   }
-  const uint64_t flows = t.captures.empty() ? uint64_t{t.synthetic.flows} * 2 : 65'536;
+  // Beside a flood: the table is as good as full without it.
+  const uint64_t room = t.synthetic.beside ? t.synthetic.flows / 8 : t.synthetic.flows;
+  const uint64_t flows = t.captures.empty() ? t.synthetic.flows + room : 65'536;
   s.flow.flows_max = t.flows_max != 0 ? t.flows_max : flows;
   if (!t.classifies) s.inspect.classify_flows_max = 0;
   if (!t.parses) s.parse.flows_max = 0;
@@ -256,8 +259,11 @@ void install_verdicts(const TrialSettings& t, Segment& segment, Worker& worker) 
 // Frames from memory or from ports, for as long as the trial lasts.
 class Steady {
  public:
-  Steady(const TrialSettings& t, Segment& segment, WireIo& wire, Rules& rules)
-      : t_(t), segment_(segment), wire_(wire), rules_(rules) {}
+  // begun: called between warming up and measuring.
+  Steady(
+      const TrialSettings& t, Segment& segment, WireIo& wire, Rules& rules,
+      std::function<void()> begun = [] {})
+      : t_(t), segment_(segment), wire_(wire), rules_(rules), begun_(std::move(begun)) {}
 
   Result<TrialResult> run(uint64_t warm_packets) {
     Meters meters(kSeed);
@@ -271,6 +277,7 @@ class Steady {
     }
     rules_.quiescence.join(0);
     if (t_.reloads) rules_.start_reloading();
+    begun_();
     TrialResult before, r;
     (*worker)->publish_stats();
     collect(segment_.worker(0).stats, before);
@@ -340,6 +347,7 @@ class Steady {
   Segment& segment_;
   WireIo& wire_;
   Rules& rules_;
+  const std::function<void()> begun_;
   std::atomic<TimeNs> now_{kBeginNs};
 };
 
@@ -399,6 +407,27 @@ Result<TrialResult> run_captures(const TrialSettings& t, const Traffic& traffic,
   return total;
 }
 
+// Each flow is established before the flood begins. One that gave way to it would be made anew by
+// its next packet, or that packet find no room: either way there are more of these than SYNs.
+Result<TrialResult> run_beside(const TrialSettings& t, const Traffic& flood, Rules& rules) {
+  SyntheticTraffic alone = t.synthetic;
+  alone.syn_share = 0;
+  const Traffic calm = Traffic::synthetic(alone);
+  Segment segment = Segment::in_memory(settings_of(t), 0);
+  MemoryWire wire(calm, Rounds::kForever);
+  Steady steady(t, segment, wire, rules, [&] { wire.play(flood); });
+  auto r = steady.run(calm.packets());
+  if (!r) return r;
+  r->established = t.synthetic.flows;
+  const uint64_t begun = r->flows_created + r->flows_refused;
+  r->established_lost = begun > wire.fresh() ? begun - wire.fresh() : 0;
+  r->established_dropped = wire.settled_freed();
+  if (r->packets < flood.packets()) {
+    return fail("too short: of some established flows no packet has come");
+  }
+  return r;
+}
+
 Result<TrialResult> run_ports(const TrialSettings& t, Rules& rules) {
   Segment segment = Segment::in_memory(settings_of(t), 0);
   std::string note;
@@ -447,6 +476,7 @@ Result<TrialResult> run_trial(const TrialSettings& t) {
   if (!traffic) return tl::make_unexpected(traffic.error());
   Result<TrialResult> r = [&] {
     if (!t.captures.empty() && !t.is_ceiling) return run_captures(t, *traffic, rules);
+    if (t.synthetic.beside) return run_beside(t, *traffic, rules);
     Segment segment = Segment::in_memory(settings_of(t), 0);
     MemoryWire wire(*traffic, Rounds::kForever);
     Steady steady(t, segment, wire, rules);

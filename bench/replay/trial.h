@@ -49,6 +49,9 @@ struct TrialResult {
   uint64_t flow_table_bytes = 0;  // with settled flows
   uint64_t flow_bytes_most = 0;   // with every flow blocked
   uint64_t worker_bytes = 0;      // with every pool in use
+  // Of flows that were established before a flood began, where the traffic has one beside them:
+  // how many had to be made anew, or found no room; how many of their packets were dropped.
+  uint64_t established = 0, established_lost = 0, established_dropped = 0;
   uint64_t packets_warming = 0;   // before what is counted above
   std::string pages;
 };

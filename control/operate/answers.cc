@@ -88,6 +88,20 @@ void write_wire(JsonText& json, const WireSettings& settings, const Guard::Wire&
   json.close();
 }
 
+void write_workers(JsonText& json, const Desk& d) {
+  json.open_list("workers");
+  for (uint32_t i = 0; i < d.segment.workers(); ++i) {
+    const StatsPage& s = d.segment.worker(i).stats;
+    json.open_item();
+    json.field("cpu_ns", s.cpu_ns.get());
+    json.field("flows", s.flows_active.get());
+    json.field("events", s.events_written.get());
+    json.field("events_lost", s.events_lost.get());
+    json.close();
+  }
+  json.close_list();
+}
+
 void write_tables(JsonText& json, const Desk& d) {
   const auto total = [&](Counter StatsPage::*c) { return d.segment.sum(c); };
   json.open("flows");
@@ -181,6 +195,7 @@ ControlReply status(const Desk& d, TimeNs now) {
   json.field("unaccounted", traffic.total.unaccounted());
   json.field("balanced", traffic.balanced);
   json.close();
+  write_workers(json, d);
   write_tables(json, d);
   json.open("reload");
   write_reload(json, d);

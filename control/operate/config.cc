@@ -143,6 +143,22 @@ class Reader {
   operate::Places places_;
 };
 
+// Each rule file can be read. node: the list as it stands; config: with its absolute paths.
+Outcome check_rule_files(const YAML::Node& node, const Config& config) {
+  for (size_t i = 0; i < config.rules.files.size(); ++i) {
+    const std::string& path = config.rules.files[i];
+    struct stat info {};
+    std::string bad;
+    if (stat(path.c_str(), &info) != 0 || access(path.c_str(), R_OK) != 0) {
+      bad = fmt::format("cannot read the rule file {}: {}", path, std::strerror(errno));
+    } else if (S_ISDIR(info.st_mode)) {
+      bad = fmt::format("{} is a folder; a rule file is wanted", path);
+    }
+    if (!bad.empty()) return Wrong{std::move(bad), node[i].Mark(), {}, true};
+  }
+  return {};
+}
+
 // What no key can know by itself.
 std::optional<Error> check_together(const Config& c, const operate::Places& places,
                                     const std::string& file) {
@@ -228,7 +244,7 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
       const YAML::Node top = document.IsMap() ? document : YAML::Node(YAML::NodeType::Map);
       Outcome wrong = operate::check_ports_exist(top["wires"], config);
       if (!wrong && !config.rules.files.empty()) {
-        wrong = operate::check_rule_files_exist(top["rules"]["files"], config);
+        wrong = check_rule_files(top["rules"]["files"], config);
       }
       if (wrong) return fail(error_at(name, wrong->mark, wrong->wanted));
     }
@@ -247,7 +263,10 @@ Result<Config> parse_config(std::string_view text, const std::string& name, Conf
 Result<Config> read_config(const std::string& path, ConfigUse use) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) {
-    return fail(Error{std::string("cannot read the configuration: ") + std::strerror(errno), path});
+    const std::string hint =
+        errno == ENOENT ? " (weir config --defaults prints one to begin with)" : "";
+    return fail(Error{std::string("cannot read the configuration: ") + std::strerror(errno) + hint,
+                      path});
   }
   if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode)) {
     return fail(Error{"cannot read the configuration: not a file", path});

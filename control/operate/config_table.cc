@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/operate/config_table.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -22,6 +18,7 @@ constexpr std::string_view kChecksums[] = {"ignore", "verify"};
 constexpr std::string_view kUrgent[] = {"clear", "keep"};
 constexpr std::string_view kBadRules[] = {"refuse", "skip"};
 constexpr std::string_view kEveTypes[] = {"alert", "drop", "flow", "stats", "anomaly"};
+constexpr int64_t kCpuMost = 1023;
 constexpr unsigned kListMax = 4096;  // entries of any list or map in the file
 
 Wrong wrong(const YAML::Node& node, std::string wanted) {
@@ -44,6 +41,28 @@ Row whole(std::string path, std::string help, int64_t least, int64_t most, At at
             return {};
           },
           [=](const Config& c) { return fmt::format("{}", at(const_cast<Config&>(c))); }};
+}
+
+// none: what stands for auto.
+template <class At>
+Row auto_or_whole(std::string path, std::string help, int64_t least, int64_t most, int none,
+                  At at) {
+  const Row number = whole(path, help, least, most, at);
+  return {std::move(path), std::move(help),
+          [=](const YAML::Node& node, Config& c) -> Outcome {
+            if (!node.IsScalar() || node.Scalar() != "auto") {
+              Outcome bad = number.read(node, c);
+              if (bad) bad->wanted = "auto or " + bad->wanted;
+              return bad;
+            }
+            auto& member = at(c);
+            member = static_cast<std::decay_t<decltype(member)>>(none);
+            return {};
+          },
+          [=](const Config& c) {
+            const auto value = static_cast<int64_t>(at(const_cast<Config&>(c)));
+            return value == none ? "auto" : std::to_string(value);
+          }};
 }
 
 template <class At>
@@ -136,17 +155,6 @@ Outcome read_user(const YAML::Node& node, Config& c) {
   return {};
 }
 
-Outcome read_cpu(const YAML::Node& node, int32_t& cpu) {
-  if (node.IsScalar() && node.Scalar() == "auto") {
-    cpu = -1;
-    return {};
-  }
-  const auto value = node.IsScalar() ? read_whole_number(node.Scalar()) : std::nullopt;
-  if (!value || *value < 0 || *value > 1023) return wrong(node, "auto or the number of a CPU");
-  cpu = static_cast<int32_t>(*value);
-  return {};
-}
-
 Outcome read_cpus(const YAML::Node& node, Config& c) {
   auto& cpus = c.settings.worker_cpu;
   std::fill(std::begin(cpus), std::end(cpus), -1);
@@ -155,8 +163,9 @@ Outcome read_cpus(const YAML::Node& node, Config& c) {
     return wrong(node, "auto or a list of CPU numbers, one for each worker, such as [2, 3]");
   }
   for (size_t i = 0; i < node.size(); ++i) {
-    if (auto bad = read_cpu(node[i], cpus[i]); bad) return bad;
-    if (cpus[i] < 0) return wrong(node[i], "the number of a CPU");
+    const auto value = node[i].IsScalar() ? read_whole_number(node[i].Scalar()) : std::nullopt;
+    if (!value || *value < 0 || *value > kCpuMost) return wrong(node[i], "the number of a CPU");
+    cpus[i] = static_cast<int32_t>(*value);
     if (std::count(cpus, cpus + i, cpus[i]) != 0) {
       return sentence(node[i], fmt::format("CPU {} is given to two workers", cpus[i]));
     }
@@ -355,20 +364,18 @@ void add_machine(std::vector<Row>& rows) {
       [](Config & c) -> auto& { return c.settings.workers; }));
   rows.push_back(
       {"workers.cpus", "auto, or one CPU number for each worker: [2, 3]", read_cpus, write_cpus});
-  rows.push_back({"workers.main_cpu", "auto, or the CPU of the data plane's main thread",
-                  [](const YAML::Node& n, Config& c) { return read_cpu(n, c.settings.main_cpu); },
-                  [](const Config& c) {
-                    return c.settings.main_cpu < 0 ? "auto" : std::to_string(c.settings.main_cpu);
-                  }});
+  rows.push_back(auto_or_whole(
+      "workers.main_cpu", "auto, or the CPU of the data plane's main thread", 0, kCpuMost, -1,
+      [](Config & c) -> auto& { return c.settings.main_cpu; }));
   rows.push_back(duration(
       "workers.stall_after", "a worker that is stuck this long has the data plane replaced",
       25 * kNsPerMs, 10 * kNsPerSecond, [](Config & c) -> auto& { return c.settings.stall_ns; }));
   rows.push_back(choice(
       "memory.hugepages", "auto (where there are some), off or required", kHugepages,
       [](Config & c) -> auto& { return c.settings.hugepages; }));
-  rows.push_back(whole(
-      "memory.megabytes", "packet buffers and DPDK's own", 64, 65'536,
-      [](Config & c) -> auto& { return c.settings.memory_mb; }));
+  rows.push_back(auto_or_whole(
+      "memory.megabytes", "auto (what wires, workers and MTU need), or DPDK's memory", 64, 65'536,
+      0, [](Config & c) -> auto& { return c.settings.memory_mb; }));
   rows.push_back(whole(
       "memory.frames", "that a wire holds at a time; 0: what its ports' rings need", 0, 1 << 20,
       [](Config & c) -> auto& { return c.settings.frames_per_wire; }));
@@ -546,20 +553,6 @@ void add_output(std::vector<Row>& rows) {
 }
 
 }  // namespace
-
-Outcome check_rule_files_exist(const YAML::Node& node, const Config& config) {
-  for (size_t i = 0; i < config.rules.files.size(); ++i) {
-    const std::string& path = config.rules.files[i];
-    struct stat info {};
-    if (stat(path.c_str(), &info) != 0 || access(path.c_str(), R_OK) != 0) {
-      return sentence(node[i],
-                      fmt::format("cannot read the rule file {}: {}", path, std::strerror(errno)));
-    }
-    if (S_ISDIR(info.st_mode))
-      return sentence(node[i], fmt::format("{} is a folder; a rule file is wanted", path));
-  }
-  return {};
-}
 
 std::string spelled(const YAML::Node& node) {
   if (node.IsMap()) return "a map";

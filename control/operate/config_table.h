@@ -41,8 +41,6 @@ Outcome read_wires(const YAML::Node& node, Config& config);
 std::string write_wires(const Config& config);
 // There is a wire, and each of its ports is on this machine. node: the list as it stands.
 Outcome check_ports_exist(const YAML::Node& node, const Config& config);
-// Each rule file can be read. node: the list as it stands; config: with its absolute paths.
-Outcome check_rule_files_exist(const YAML::Node& node, const Config& config);
 
 // "what the operator wrote" of a node, cut to a length that fits a sentence.
 std::string spelled(const YAML::Node& node);

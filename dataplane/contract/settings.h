@@ -110,7 +110,7 @@ struct Settings {
   IdlePolicy idle = IdlePolicy::kAuto;
   uint8_t pace_suspects = 1;  // hold first contacts of a source that keeps failing
   uint8_t reserved = 0;
-  uint32_t memory_mb = 256;            // DPDK memory
+  uint32_t memory_mb = 0;              // DPDK's; 0: what the wires need
   uint32_t frames_per_wire = 0;        // in its hands at a time; 0: what its ports' rings need
   uint32_t verdicts_max = 65'536;      // per worker
   uint32_t reports_per_second = 1000;  // Drop and Anomaly records told per worker, each

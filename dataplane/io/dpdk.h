@@ -50,6 +50,7 @@ class DpdkEnvironment {
 using OwnerHash = bool (*)(const PacketView& packet, uint32_t& hash) noexcept;
 
 struct DpdkPort;
+struct WireFrames;
 class DpdkLane;
 
 // Two ports and one lane for each worker. With several workers the packets are spread over them by
@@ -71,6 +72,8 @@ class DpdkWire {
   WireIo* lane(uint32_t worker) noexcept;
   // Main thread: asks the ports for missed frames.
   void refresh();
+  // Main thread: a port's MTU may be changed under way. Empty: nothing to tell; else one line.
+  std::string follow_mtu();
   // Main thread: asks both ports for their link, counts losses, and with link_propagation takes the
   // partner of a port without link down, or brings it back. Empty: nothing to tell; else one line.
   std::string follow_links(TimeNs now);
@@ -95,7 +98,7 @@ class DpdkWire {
   Result<void> open_port(const Settings& settings, uint32_t wire, Side side, uint16_t workers);
   Result<void> make_lanes(const Settings& settings, uint32_t wire, OwnerHash owner_hash,
                           std::span<WireStats* const> stats);
-  Result<void> make_pool(const Settings& settings, uint32_t wire, uint32_t room, uint32_t lanes);
+  Result<void> make_pool(const Settings& s, uint32_t w, const WireFrames& frames);
 
   Result<void> begin();
   Result<void> set_port(Side side, LinkOrder::Act act);

@@ -16,6 +16,7 @@
 
 #include "dataplane/contract/cpu_plan.h"
 #include "dataplane/io/dpdk.h"
+#include "dataplane/io/dpdk_memory.h"
 #include "dataplane/io/dpdk_names.h"
 
 namespace weir {
@@ -50,22 +51,34 @@ uint64_t free_hugepage_mb() {
   return pages * 2;
 }
 
-Result<bool> use_hugepages(const Settings& s, std::string& note) {
+struct Memory {
+  Pages pages = Pages::kHuge;
+  uint32_t mb = 0;
+};
+
+Result<Memory> find_memory(const Settings& s, std::string& note) {
   const uint64_t free_mb = free_hugepage_mb();
-  const bool enough = free_mb >= s.memory_mb;
+  const auto wanted_mb = memory_mb_of(s, Pages::kHuge);
+  if (!wanted_mb) return tl::make_unexpected(wanted_mb.error());
+  const bool enough = free_mb >= *wanted_mb;
   if (s.hugepages == HugepagesUse::kRequired && !enough) {
     return fail("memory.hugepages is 'required' and " + std::to_string(free_mb) + " MB of " +
-                std::to_string(s.memory_mb) + " MB are free: set vm.nr_hugepages to at least " +
-                std::to_string((s.memory_mb + 1) / 2));
+                std::to_string(*wanted_mb) + " MB are free: set vm.nr_hugepages to at least " +
+                std::to_string((*wanted_mb + 1) / 2));
   }
-  const bool use = s.hugepages != HugepagesUse::kOff && enough;
-  note = use ? std::to_string(s.memory_mb) + " MB of hugepages"
-             : std::to_string(s.memory_mb) + " MB of ordinary memory (" +
-                   (s.hugepages == HugepagesUse::kOff
-                        ? "hugepages are switched off"
-                        : std::to_string(free_mb) + " MB of hugepages are free") +
-                   "): works, but costs speed";
-  return use;
+  if (s.hugepages != HugepagesUse::kOff && enough) {
+    note = std::to_string(*wanted_mb) + " MB of hugepages";
+    return Memory{Pages::kHuge, *wanted_mb};
+  }
+  const auto ordinary_mb = memory_mb_of(s, Pages::kOrdinary);
+  if (!ordinary_mb) return tl::make_unexpected(ordinary_mb.error());
+  note = std::to_string(*ordinary_mb) + " MB of ordinary memory (" +
+         (s.hugepages == HugepagesUse::kOff
+              ? "hugepages are switched off"
+              : std::to_string(free_mb) + " MB of hugepages are free, " +
+                    std::to_string(*wanted_mb) + " MB would be used") +
+         "): works, but costs speed";
+  return Memory{Pages::kOrdinary, *ordinary_mb};
 }
 
 }  // namespace
@@ -83,19 +96,19 @@ Result<std::unique_ptr<DpdkEnvironment>> DpdkEnvironment::start(const Settings& 
     lcores += "," + std::to_string(i + 1) + "@" + std::to_string(cpu);
     env->isolated_.push_back(std::find(isolated.begin(), isolated.end(), cpu) != isolated.end());
   }
-  auto huge = use_hugepages(s, note);
-  if (!huge) return tl::make_unexpected(huge.error());
+  const auto memory = find_memory(s, note);
+  if (!memory) return tl::make_unexpected(memory.error());
   std::vector<std::string> args = {"weir-dataplane",
                                    "--lcores",
                                    lcores,
                                    "--file-prefix",
                                    std::string("weir-") + s.instance,
                                    "-m",
-                                   std::to_string(s.memory_mb),
+                                   std::to_string(memory->mb),
                                    "--no-telemetry",
                                    "--log-level",
                                    "*:error"};
-  if (*huge) {
+  if (memory->pages == Pages::kHuge) {
     args.push_back("--in-memory");  // no files left behind by a kill
   } else {
     args.insert(args.end(), {"--no-huge", "--no-shconf"});

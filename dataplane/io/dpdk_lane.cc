@@ -11,11 +11,14 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/io/tx_kick.h"
+
 namespace weir {
 
 namespace {
 
 constexpr unsigned kSendTries = 64;  // a port that is busy for longer than this loses frames
+constexpr unsigned kRefusedTries = 8;  // so many of them is one that the kernel had no answer to
 // Marks in mbuf::hash.usr, which nobody else uses once a packet is received.
 constexpr uint32_t kForwarded = 0, kOwnFrame = 1;
 
@@ -74,6 +77,7 @@ uint16_t DpdkLane::receive(Side side, TimeNs now, std::span<PacketView> packets)
   const unsigned s = index(side);
   uint16_t n = 0;
   if (outbox_[s] != nullptr) moved_ += send_for_others(side, kBurstMax);
+  if (has_backlog_[s] && !setup_.ports[s].is_dead()) send(side, nullptr, 0);
   if (inbox_[s] != nullptr) {
     // Half a burst at most, where there is a queue of its own that must not starve.
     const unsigned most = setup_.polls ? want / 2u : want;
@@ -149,13 +153,20 @@ void DpdkLane::hand_over(uint32_t worker, Side side, rte_mbuf** mbufs, uint16_t 
   }
 }
 
-uint16_t DpdkLane::send(const DpdkPort& port, uint16_t queue, rte_mbuf** mbufs, uint16_t n) {
+// With n = 0: what the port's ring still holds.
+uint16_t DpdkLane::send(Side out, rte_mbuf** mbufs, uint16_t n) {
+  const unsigned s = index(out);
+  const uint16_t port = setup_.ports[s].id;
+  const auto queue = static_cast<uint16_t>(setup_.send_queue[s]);
   uint16_t sent = 0;
-  for (unsigned tries = 0; sent < n && tries < kSendTries; ++tries) {
+  tx_kick_refused = false;
+  for (unsigned tries = 0; tries < kSendTries; tries += tx_kick_refused ? kRefusedTries : 1) {
     if (tries != 0) rte_pause();
     sent = static_cast<uint16_t>(
-        sent + rte_eth_tx_burst(port.id, queue, mbufs + sent, static_cast<uint16_t>(n - sent)));
+        sent + rte_eth_tx_burst(port, queue, mbufs + sent, static_cast<uint16_t>(n - sent)));
+    if (sent == n) break;
   }
+  has_backlog_[s] = tx_kick_refused;
   return sent;
 }
 
@@ -166,11 +177,14 @@ void DpdkLane::transmit(Side from, std::span<const PacketView> packets, std::spa
   rte_mbuf* mbufs[kBurstMax];
   size_t row[kBurstMax];
   uint16_t n = 0;
+  const uint32_t frame_bytes_max = out.frame_bytes_max.load(std::memory_order_relaxed);
+  const bool dead = out.is_dead();
   for (size_t i = 0; i < packets.size(); ++i) {
     rte_mbuf* m = mbuf_of(packets[i]);
-    if (reasons[i] == Reason::kNone && packets[i].wire_bytes > out.frame_bytes_max) {
+    if (reasons[i] == Reason::kNone && packets[i].wire_bytes > frame_bytes_max) {
       reasons[i] = Reason::kTxOversize;
     }
+    if (reasons[i] == Reason::kNone && dead) reasons[i] = Reason::kPortDown;
     if (reasons[i] != Reason::kNone) {
       rte_pktmbuf_free(m);
       continue;
@@ -178,8 +192,9 @@ void DpdkLane::transmit(Side from, std::span<const PacketView> packets, std::spa
     row[n] = i;
     mbufs[n++] = m;
   }
+  if (n == 0) return;
   if (queue < 0) return send_through_home(leaves, mbufs, row, n, reasons);
-  const uint16_t sent = send(out, static_cast<uint16_t>(queue), mbufs, n);
+  const uint16_t sent = send(leaves, mbufs, n);
   const bool down = sent < n && !out.link_up.load(std::memory_order_relaxed);
   for (uint16_t i = sent; i < n; ++i) {
     reasons[row[i]] = down ? Reason::kPortDown : Reason::kTxFull;
@@ -211,7 +226,7 @@ uint32_t DpdkLane::send_for_others(Side out, uint32_t most) {
     forwarded[i] = mbufs[i]->hash.usr == kForwarded;
   }
   const DpdkPort& port = setup_.ports[index(out)];
-  const uint16_t sent = send(port, static_cast<uint16_t>(setup_.send_queue[index(out)]), mbufs, n);
+  const uint16_t sent = port.is_dead() ? 0 : send(out, mbufs, n);
   const bool down = sent < n && !port.link_up.load(std::memory_order_relaxed);
   const auto reason = static_cast<unsigned>(down ? Reason::kPortDown : Reason::kTxFull);
   PortStats& stats = setup_.stats->side[index(out)];
@@ -225,6 +240,7 @@ uint32_t DpdkLane::send_for_others(Side out, uint32_t most) {
 }
 
 bool DpdkLane::inject(Side side, std::span<const uint8_t> frame, TimeNs) {
+  if (setup_.ports[index(side)].is_dead()) return false;
   rte_mbuf* m = rte_pktmbuf_alloc(setup_.pool);
   if (m == nullptr) return false;
   char* room = rte_pktmbuf_append(m, static_cast<uint16_t>(frame.size()));
@@ -236,7 +252,7 @@ bool DpdkLane::inject(Side side, std::span<const uint8_t> frame, TimeNs) {
   const int queue = setup_.send_queue[index(side)];
   bool gone = false;
   if (queue >= 0) {
-    gone = rte_eth_tx_burst(setup_.ports[index(side)].id, static_cast<uint16_t>(queue), &m, 1) == 1;
+    gone = send(side, &m, 1) == 1;
   } else {
     m->hash.usr = kOwnFrame;
     gone = rte_ring_mp_enqueue((*lanes_)[setup_.home]->outbox_[index(side)], m) == 0;

@@ -21,8 +21,10 @@ namespace weir {
 
 struct DpdkPort {
   uint16_t id = 0;
-  uint32_t frame_bytes_max = 0;  // longest frame it sends
-  uint16_t mtu = 0;
+  std::atomic<uint32_t> frame_bytes_max{0};  // longest frame it sends; main: rw, workers: ro
+  uint16_t mtu = 0;                          // as it was opened
+  uint32_t mtu_told = 0;                     // as it was last seen
+  uint32_t number = 0;                       // the kernel's, of an interface of its own; 0: none
   uint16_t rx_queues = 1, tx_queues = 1;
   int node = -1;
   std::string name, driver;
@@ -32,6 +34,12 @@ struct DpdkPort {
   uint64_t lost_there = 0;             // by then when the port was opened
   std::atomic<uint64_t> missed{0};  // main: rw, workers: ro
   std::atomic<bool> link_up{true};  // main: rw, workers: ro
+
+  // The kernel takes frames for an interface without link, and forgets them: they would count as
+  // sent. A NIC's own ring holds them, and some drivers know no link.
+  bool is_dead() const noexcept {
+    return number != 0 && !link_up.load(std::memory_order_relaxed);
+  }
 };
 
 // How a port is set up: `workers` receive queues where RSS over the address pair can be had and is
@@ -77,7 +85,7 @@ class DpdkLane final : public WireIo {
  private:
   uint16_t keep_own(Side side, rte_mbuf** mbufs, uint16_t n);
   void hand_over(uint32_t worker, Side side, rte_mbuf** mbufs, uint16_t n);
-  uint16_t send(const DpdkPort& port, uint16_t queue, rte_mbuf** mbufs, uint16_t n);
+  uint16_t send(Side out, rte_mbuf** mbufs, uint16_t n);
   void send_through_home(Side out, rte_mbuf** mbufs, const size_t* row, uint16_t n,
                          std::span<Reason> reasons);
 
@@ -85,6 +93,7 @@ class DpdkLane final : public WireIo {
   const std::vector<std::unique_ptr<DpdkLane>>* lanes_ = nullptr;
   rte_ring* inbox_[2] = {};   // by the side it came in by: others -> this worker
   rte_ring* outbox_[2] = {};  // by the side it leaves by: others -> home; only home has it
+  bool has_backlog_[2] = {};  // by the side it leaves by: frames that the port did not take yet
   uint32_t moved_ = 0;
 };
 

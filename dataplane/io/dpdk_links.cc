@@ -24,7 +24,7 @@ DpdkWire::DpdkWire(const WireSettings& settings, Guard::Wire& guard)
 
 bool DpdkWire::read_link(const DpdkPort& port) const {
   // The AF_XDP driver calls every started port up; the kernel knows.
-  if (is_kernel_port(port.kind)) return has_link(port.name);
+  if (is_kernel_port(port.kind)) return has_link(interface_name(port.number));
   rte_eth_link link{};
   return rte_eth_link_get_nowait(port.id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
@@ -33,7 +33,9 @@ Result<void> DpdkWire::set_port(Side side, LinkOrder::Act act) {
   const DpdkPort& port = ports_[index(side)];
   const bool up = act == LinkOrder::Act::kRestore;
   if (is_kernel_port(port.kind)) {
-    return set_interface(port.name, up ? InterfaceState::kUp : InterfaceState::kDown);
+    const std::string name = interface_name(port.number);
+    return set_interface(name.empty() ? port.name : name,
+                         up ? InterfaceState::kUp : InterfaceState::kDown);
   }
   const int code = up ? rte_eth_dev_set_link_up(port.id) : rte_eth_dev_set_link_down(port.id);
   if (code == 0) return {};

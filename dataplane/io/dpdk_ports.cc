@@ -2,6 +2,7 @@
 // Setting up one port: as many queues as workers where its RSS does what pair_hash in decode.h
 // does, one receive queue else. Nothing is taken on trust: key and functions are read back.
 #include <rte_ethdev.h>
+#include <rte_log.h>
 
 #include <algorithm>
 #include <chrono>
@@ -91,10 +92,13 @@ Result<void> set_up_queues(const DpdkPort& port, rte_mempool* pool) {
   const auto node = static_cast<unsigned>(port.node < 0 ? SOCKET_ID_ANY : port.node);
   for (uint16_t q = 0; q < port.rx_queues; ++q) {
     int c = rte_eth_rx_queue_setup(port.id, q, rx, node, nullptr, pool);
+    const uint32_t level = rte_log_get_global_level();
+    if (c != 0) rte_log_set_global_level(RTE_LOG_EMERG);  // the driver has said what it has to say
     for (int tries = 0; c != 0 && is_kernel_port(port.kind) && tries < kBusyTries; ++tries) {
       std::this_thread::sleep_for(kBusyNap);
       c = rte_eth_rx_queue_setup(port.id, q, rx, node, nullptr, pool);
     }
+    rte_log_set_global_level(level);
     if (c != 0) return wrong("has no receive queue for us (in use by another program?)", c);
   }
   for (uint16_t q = 0; q < port.tx_queues; ++q) {

@@ -7,6 +7,7 @@
 
 #include "dataplane/io/dpdk.h"
 #include "dataplane/io/dpdk_lane.h"
+#include "dataplane/io/dpdk_memory.h"
 #include "dataplane/io/dpdk_names.h"
 #include "dataplane/io/interface.h"
 
@@ -14,25 +15,8 @@ namespace weir {
 
 namespace {
 
-constexpr unsigned kMbufsPerWire = 16'384;  // two receive rings, two send rings and what is between
-constexpr unsigned kJumboMbufsPerWire = 8'192;  // of more than a page each
-// Each further worker: queues of its own, or what waits in the rings to and from it.
-constexpr unsigned kMbufsPerLane = 4 * kHandoverSlots;
 constexpr unsigned kMbufCache = 256;
-constexpr unsigned kMbufsMin = 64;                        // two bursts
-constexpr uint32_t kLinkHeaderBytes = 14, kTagBytes = 8;  // two tags
-// AF_XDP keeps a frame with DPDK's headers within one 4 KiB page.
-constexpr uint32_t kAfXdpMtuMax = 3'400;
-constexpr uint32_t kAfXdpRoomMax = 3'800;
-
-uint32_t data_room_for(uint32_t mtu, PortKind kind) {
-  const uint32_t need = RTE_PKTMBUF_HEADROOM + mtu + kLinkHeaderBytes + kTagBytes + 64;
-  const uint32_t room = std::max<uint32_t>(need, RTE_MBUF_DEFAULT_BUF_SIZE);
-  if (mtu <= 1500) return room;
-  if (kind == PortKind::kAfXdp) return kAfXdpRoomMax;
-  if (kind != PortKind::kAfPacket) return room;
-  return std::max(room, RTE_PKTMBUF_HEADROOM + af_packet_slot_bytes(mtu));
-}
+constexpr uint32_t kFrameBytesBesideMtu = 14 + 8;  // link header and two tags
 
 }  // namespace
 
@@ -41,25 +25,15 @@ Result<std::unique_ptr<DpdkWire>> DpdkWire::open(const Settings& s, uint32_t w,
                                                  std::span<WireStats* const> stats,
                                                  Guard::Wire& guard) {
   const WireSettings& wire = s.wire[w];
-  uint32_t room = RTE_MBUF_DEFAULT_BUF_SIZE;
-  for (const PortSettings& p : wire.side) {
-    if (!is_kernel_port(p.kind)) continue;
-    auto found = prepare_interface(p.name);
-    if (!found) return tl::make_unexpected(found.error());
-    room = std::max(room, data_room_for(*found, p.kind));
-    if (p.kind == PortKind::kAfXdp && *found > kAfXdpMtuMax) {
-      return fail("interface " + std::string(p.name) + " has MTU " + std::to_string(*found) +
-                  ", AF_XDP carries at most " + std::to_string(kAfXdpMtuMax) +
-                  ": lower it, or name the port af_packet:" + p.name);
-    }
-  }
+  const auto frames = frames_of(s, w);
+  if (!frames) return tl::make_unexpected(frames.error());
   std::unique_ptr<DpdkWire> self(new DpdkWire(wire, guard));
   const auto workers = static_cast<uint16_t>(stats.size());
   self->home_ = w % workers;
   for (const Side side : {Side::kA, Side::kB}) {
     if (auto found = self->find_port(s, w, side); !found) return tl::make_unexpected(found.error());
   }
-  if (auto made = self->make_pool(s, w, room, workers); !made) {
+  if (auto made = self->make_pool(s, w, *frames); !made) {
     return tl::make_unexpected(made.error());
   }
   if (auto started = self->start_ports(s, w, workers); !started) {
@@ -86,21 +60,21 @@ Result<void> DpdkWire::find_port(const Settings& s, uint32_t w, Side side) {
   return {};
 }
 
-Result<void> DpdkWire::make_pool(const Settings& s, uint32_t w, uint32_t room, uint32_t lanes) {
-  const unsigned more = (lanes - 1) * kMbufsPerLane;
-  const unsigned needed = room > 4096 ? kJumboMbufsPerWire + more / 4 : kMbufsPerWire + more;
-  const unsigned mbufs = s.frames_per_wire != 0 ? std::max(s.frames_per_wire, kMbufsMin) : needed;
-  const unsigned cache = std::min(kMbufCache, mbufs / 4);
+Result<void> DpdkWire::make_pool(const Settings& s, uint32_t w, const WireFrames& frames) {
+  const unsigned cache = std::min(kMbufCache, frames.count / 4);
   const std::string name = "wire" + std::to_string(w);
   // On the port's node; where that has no memory, anywhere.
   for (const int node : {ports_[0].node, SOCKET_ID_ANY}) {
-    pool_ =
-        rte_pktmbuf_pool_create(name.c_str(), mbufs, cache, 0, static_cast<uint16_t>(room), node);
+    pool_ = rte_pktmbuf_pool_create(name.c_str(), frames.count, cache, 0,
+                                    static_cast<uint16_t>(frames.room), node);
     if (pool_ != nullptr) return {};
   }
+  const int code = rte_errno;
+  const auto given = memory_mb_of(s, Pages::kOrdinary);
   return fail("no memory for the frames of wire " + std::string(s.wire[w].name) + " (" +
-              rte_strerror(rte_errno) + "): raise memory.megabytes above " +
-              std::to_string(s.memory_mb));
+              rte_strerror(code) + "): raise memory.megabytes above " +
+              std::to_string(given ? *given : 0) +
+              (s.memory_mb != 0 ? ", or leave it to auto" : ""));
 }
 
 Result<void> DpdkWire::start_ports(const Settings& s, uint32_t w, uint16_t workers) {
@@ -137,6 +111,7 @@ Result<void> DpdkWire::open_port(const Settings& s, uint32_t w, Side side, uint1
   if (is_kernel_port(settings.kind)) {
     const auto mtu = prepare_interface(settings.name);
     port.mtu = static_cast<uint16_t>(mtu ? *mtu : 1500);
+    port.number = interface_number(settings.name);
     if (settings.kind == PortKind::kAfXdp) {
       port.interface = settings.name;
       port.lost_there = frames_lost_at(settings.name);
@@ -144,7 +119,8 @@ Result<void> DpdkWire::open_port(const Settings& s, uint32_t w, Side side, uint1
   } else if (rte_eth_dev_get_mtu(port.id, &port.mtu) != 0) {
     port.mtu = 1500;
   }
-  port.frame_bytes_max = port.mtu + kLinkHeaderBytes + kTagBytes;
+  port.mtu_told = port.mtu;
+  port.frame_bytes_max.store(port.mtu + kFrameBytesBesideMtu, std::memory_order_relaxed);
   return {};
 }
 
@@ -224,6 +200,25 @@ void DpdkWire::refresh() {
       p->missed.store(stats.imissed + stats.rx_nombuf, std::memory_order_relaxed);
     }
   }
+}
+
+// What is longer than the port sends by now is refused by name; what is longer than the frames that
+// it was opened with never comes in.
+std::string DpdkWire::follow_mtu() {
+  for (DpdkPort* p = ports_.get(); p != ports_.get() + 2; ++p) {
+    const uint32_t mtu = p->number == 0 ? 0 : mtu_of(interface_name(p->number));
+    if (mtu == 0 || mtu == p->mtu_told) continue;
+    p->mtu_told = mtu;
+    const uint32_t sends = std::min<uint32_t>(mtu, p->mtu) + kFrameBytesBesideMtu;
+    p->frame_bytes_max.store(sends, std::memory_order_relaxed);
+    const std::string what = "wire " + std::string(settings_.name) + ": port " + p->name +
+                             " has MTU " + std::to_string(mtu) + " by now";
+    if (mtu == p->mtu) return what + ", as it was opened";
+    return what + ", " + std::to_string(p->mtu) + " when it was opened: " +
+           (mtu > p->mtu ? "longer frames are lost until weir restart-dataplane"
+                         : "longer frames are not sent there (tx-oversize)");
+  }
+  return {};
 }
 
 std::string DpdkWire::describe(Side side) const {

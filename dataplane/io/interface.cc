@@ -52,6 +52,20 @@ Result<uint32_t> prepare_interface(const std::string& name) {
   return mtu;
 }
 
+uint32_t mtu_of(const std::string& name) noexcept {
+  Asker asker(name);
+  return asker.ask(SIOCGIFMTU) ? static_cast<uint32_t>(asker.request.ifr_mtu) : 0;
+}
+
+uint32_t interface_number(const std::string& name) noexcept {
+  return if_nametoindex(name.c_str());
+}
+
+std::string interface_name(uint32_t number) {
+  char name[IF_NAMESIZE] = {};
+  return if_indextoname(number, name) != nullptr ? name : "";
+}
+
 bool has_link(const std::string& name) noexcept {
   Asker asker(name);
   ethtool_value value{.cmd = ETHTOOL_GLINK, .data = 0};

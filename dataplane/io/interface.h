@@ -13,6 +13,14 @@ namespace weir {
 // MTU of a kernel interface; brings the interface up if it is down (a wire's ports are its own).
 Result<uint32_t> prepare_interface(const std::string& name);
 
+// The same as it is now, and nothing else; 0: there is none of that name.
+uint32_t mtu_of(const std::string& name) noexcept;
+
+// Interfaces are renamed while they are in use; their number stays. 0: there is none of that name.
+// Empty: there is none of that number any more.
+uint32_t interface_number(const std::string& name) noexcept;
+std::string interface_name(uint32_t number);
+
 // Whether it is up and has carrier, as it is now (the operstate that `ip link` shows may be up to a
 // second late). An interface that is gone has none.
 bool has_link(const std::string& name) noexcept;

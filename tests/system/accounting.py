@@ -11,6 +11,7 @@ import time
 from case import check, end_ping, start_ping, start_transfer, wire
 from lab import SERVER4, stop, wait_for
 
+FLOOD = 40_000
 FLOWS = 1024   # the least that weir.yaml takes: a flood fills it in no time
 
 
@@ -44,26 +45,45 @@ for i in range({packets}):
 '''], check=True, timeout=120)
 
 
+def without_link(lab, weir, host, port):
+    """What comes in for a port without link is dropped as that, to the packet: the kernel would take it and lose it."""
+    def told():
+        wire0 = weir.status()['wires'][0]
+        return wire0['dropped'].get('port-down', 0) + sum(wire0[side]['missed'] for side in 'ab')
+    lab.run(host, ['ip', 'link', 'set', port, 'down'])
+    wait_for(lambda: not weir.status()['wires'][0]['b']['link'], 5, 'the link to go')
+    before, sent = told(), weir.status()['wires'][0]['b']['sent']['packets']
+    flood(lab, 2000)
+    time.sleep(1.2)
+    status = balanced(weir, f'without link at {port}')
+    check(told() - before >= 2000 and status['wires'][0]['b']['sent']['packets'] == sent,
+          f'without link at {port}: {told() - before} told for 2,000 and some, none counted as sent: '
+          f'{status["total"]["dropped"]}')
+    check(set(status['total']['dropped']) == {'port-down'}, 'and for no other reason')
+    lab.run(host, ['ip', 'link', 'set', port, 'up'])
+    wait_for(lambda: weir.status()['wires'][0]['b']['link'], 5, 'the link to come back')
+
+
 with wire(flows={'max': FLOWS}, detect={'scan': {'enabled': False}}) as (lab, weir):
     load = start_transfer(lab, '20M')
     ping = start_ping(lab, 'client', '0.02')
     time.sleep(1)
     before = weir.status()['flows']
-    flood(lab, 40_000)
+    flood(lab, FLOOD)
     sent, answered, _ = end_ping(ping)
+    time.sleep(1.2)     # what a port had no room for is asked for now and then
     status = balanced(weir, 'after a flood of new flows')
     check(status['flows']['evicted'] > 10 * FLOWS, f'{status["flows"]["evicted"]} flows of the flood gave way')
-    check(answered >= sent - 1 > 20, f'{sent} pings during it, {answered} answered')
+    # What never reached Weir is not lost by it: a ping has the same chance there as a frame of the flood, twice.
+    missed = sum(status['wires'][0][side]['missed'] for side in 'ab') / FLOOD
+    check(answered >= (sent - 1) * (1 - 2 * missed) - 4 * (sent * 2 * missed) ** 0.5 and sent > 20,
+          f'{sent} pings during it, {answered} answered; the ports had no room for {missed:.0%}')
     check(load.poll() is None, 'the transfer that was there before still runs')
     check(status['flows']['created'] - before['created'] < 40_500, 'no flow had to be made twice')
     check(status['total']['dropped'] == {}, f'nothing was dropped: {status["total"]["dropped"]}')
 
-    lab.run('dut', ['ip', 'link', 'set', 'd1', 'down'])
-    time.sleep(1.5)
-    status = balanced(weir, 'with a port down')
-    lost = status['total']['dropped']
-    check(set(lost) <= {'port-down', 'tx-full'}, f'what could not leave says why: {lost}')
-    lab.run('dut', ['ip', 'link', 'set', 'd1', 'up'])
+    for host, port in (('dut', 'd1'), ('server', 's0')):     # the port itself, and what it is plugged into
+        without_link(lab, weir, host, port)
     wait_for(lambda: lab.run('client', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode == 0, 15,
              'the wire to come back')
 
@@ -80,7 +100,7 @@ with wire(flows={'max': FLOWS}, detect={'scan': {'enabled': False}}) as (lab, we
 
     old = weir.status()['dataplane']
     os.kill(old['pid'], signal.SIGKILL)
-    wait_for(lambda: weir.ready() and weir.status()['dataplane']['epoch'] > old['epoch'], 20, 'a new data plane')
+    wait_for(lambda: weir.ready(epoch=old['epoch']), 20, 'a new data plane')
     wait_for(lambda: lab.run('client', ['ping', '-c', '1', '-W', '1', SERVER4], timeout=3).returncode == 0, 15,
              'the wire to come back')
     balanced(weir, 'after the death of the data plane')

@@ -48,7 +48,7 @@ def lost(lab, what, most):
 
 
 def back(lab, weir, epoch, what):
-    wait_for(lambda: weir.ready() and weir.status()['dataplane']['epoch'] > epoch, 20, f'a new data plane, {what}')
+    wait_for(lambda: weir.ready(epoch=epoch), 20, f'a new data plane, {what}')
     wait_for(lambda: inspects(lab), 15, f'inspection, {what}')
 
 

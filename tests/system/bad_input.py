@@ -106,6 +106,18 @@ def usage(lab, weir):
     check(done.returncode == 1 and one_sentence(done.stderr), f'nobody to ask: {done.stderr.strip()}')
 
 
+def privileges(lab, weir):
+    """Root of a container may be less than root."""
+    path = lab.dir / 'wrong.yaml'
+    path.write_text(GOOD.format(instance=f'{lab.prefix}-2', dir=lab.dir))
+    for name in ('net_admin', 'net_raw', 'sys_admin', 'setuid', 'chown'):
+        words = ['setpriv', '--bounding-set', f'-{name}', weir.binary, 'run', '--config', path]
+        done = lab.run('dut', words, timeout=20)
+        check(done.returncode == 1 and one_sentence(done.stderr) and f'CAP_{name.upper()}' in done.stderr,
+              f'without {name}: code {done.returncode}: {done.stderr.strip()[-300:]}')
+    check(not (lab.dir / 'run2').exists(), 'nothing was made for any of them')
+
+
 def port_gone(lab, weir):
     """A port that the data plane itself cannot open: its sentence, code 1, nothing left running or lying about."""
     path = lab.dir / 'wrong.yaml'
@@ -129,5 +141,6 @@ with wire() as (lab_, weir_):
     rules(lab_, weir_)
     captures(lab_, weir_)
     usage(lab_, weir_)
+    privileges(lab_, weir_)
     second_instance(lab_, weir_)
     port_gone(lab_, weir_)

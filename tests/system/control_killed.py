@@ -30,7 +30,7 @@ with wire(attacker=True) as (lab, weir):
     begin, slowest = time.monotonic(), 0
     for _ in range(KILLS):
         old, killed = weir.kill_control(), time.monotonic()
-        wait_for(lambda: weir.ready() and weir.status()['control']['pid'] != old, 20, 'a new weir-control')
+        wait_for(lambda: weir.ready(pid=old), 20, 'a new weir-control')
         slowest = max(slowest, time.monotonic() - killed)
         # what is remembered is pending until the worker has told that it still has it
         with contextlib.suppress(LabError):

@@ -25,7 +25,7 @@ def kill(weir):
 
 
 def forwards_again(weir, epoch):
-    wait_for(lambda: weir.ready() and weir.status()['dataplane']['epoch'] > epoch, 20, 'a new data plane')
+    wait_for(lambda: weir.ready(epoch=epoch), 20, 'a new data plane')
 
 
 def blocked(lab):

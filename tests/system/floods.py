@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Floods at full speed beside what was there before: SYNs, datagrams, pings, fragments and half-open TLS greetings from
 invented sources, over tables that are far too small for them. Nothing established is lost: a transfer, connections that
-only keep alive, pings; and every frame is accounted for."""
+only keep alive, one login by ssh that lives through all of them, pings; and every frame is accounted for."""
+import select
 import socket
 import struct
+import subprocess
 import threading
 import time
 
 from case import check, end_ping, start_ping, start_transfer, wire
 import packets as p
 from frames import sender
-from lab import ADDRESSES, CLIENT4, SERVER4, stop
+from lab import ADDRESSES, CLIENT4, SERVER4, die_with_parent, stop
+import services
 
 FLOWS = 4096          # of which a flood needs a hundred thousand
 SECONDS = 3.0
@@ -90,6 +93,38 @@ class Established:
         return good
 
 
+class Shell:
+    """A login by ssh; commands are given one after the other, as someone types them."""
+
+    def __init__(self, lab):
+        self.process = subprocess.Popen(
+            lab.command('client', services.ssh_words(lab, 'exec sh')), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, bufsize=1, preexec_fn=die_with_parent())
+        lab.processes.append(('shell', self.process))
+        self.given = self.answered = 0
+        self.slowest = 0.0
+
+    def does(self, seconds=10):
+        """Whether the shell at the other end does what it is told, in this time."""
+        self.given += 1
+        begun = time.monotonic()
+        try:
+            self.process.stdin.write(f'echo $(({self.given} * 7))\n')
+        except OSError:
+            return False
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return False
+        good = self.process.stdout.readline().strip() == str(self.given * 7)
+        self.answered += good
+        self.slowest = max(self.slowest, time.monotonic() - begun)
+        return good
+
+    def work_until(self, ended):
+        """A command every fifth of a second."""
+        while not ended.wait(0.2) and self.does():
+            pass
+
+
 def flood(lab, make):
     """Frames made before, sent as fast as this machine takes them for SECONDS; how many."""
     frames = [p.ethernet(p.IPV4, packet, src=ATTACKER_MAC, dst=SERVER_MAC) for n in range(60_000) for packet in make(n)]
@@ -105,13 +140,19 @@ def flood(lab, make):
     return sent
 
 
-def withstands(lab, weir, established, name, make):
+def withstands(lab, weir, established, shell, name, make):
     before = weir.status()
+    given, answered_by_shell, shell.slowest = shell.given, shell.answered, 0.0
+    ended = threading.Event()
+    typing = threading.Thread(target=shell.work_until, args=(ended,))
+    typing.start()
     load, ping = start_transfer(lab, '10M') if name == 'SYN' else None, start_ping(lab, 'client', '0.02')
     time.sleep(0.3)
     begun = time.monotonic()
     sent = flood(lab, make)
     took = time.monotonic() - begun
+    ended.set()
+    typing.join()
     pinged, answered, _ = end_ping(ping)
     time.sleep(1.2)     # the ports are asked now and then
     after = weir.status()
@@ -129,6 +170,10 @@ def withstands(lab, weir, established, name, make):
     lost = 2 * missed / sent
     check(answered >= (pinged - 1) * (1 - lost) - 4 * (pinged * lost) ** 0.5,
           f'{name}: {pinged} pings beside it, {answered} answered; the ports had no room for {lost / 2:.0%}')
+    shell.does()
+    given, answered_by_shell = shell.given - given, shell.answered - answered_by_shell
+    check(answered_by_shell == given > 1 and shell.process.poll() is None,
+          f'{name}: the shell by ssh did {answered_by_shell} of {given} commands, the slowest in {shell.slowest:.1f} s')
     alive = established.alive()
     check(alive == IDLE, f'{name}: {alive} of {IDLE} idle connections answer afterwards')
     check(set(after['total']['dropped']) <= {'tx-full'}, f'{name}: dropped: {after["total"]["dropped"]}')
@@ -147,6 +192,8 @@ with wire(attacker=True, flows={'max': FLOWS}, parse={'flows': 64, 'buffers': 16
     lab_.run('server', ['ip', 'route', 'add', 'blackhole', '10.96.0.0/11'])
     established_ = Established(lab_)
     check(established_.alive() == IDLE, f'{IDLE} connections stand')
+    shell_ = Shell(lab_)
+    check(shell_.does(), 'somebody has logged in by ssh')
     for name_, make_ in (('SYN', syns), ('UDP', datagrams), ('ICMP', pings), ('fragments', fragments),
                          ('TLS', greetings)):
-        withstands(lab_, weir_, established_, name_, make_)
+        withstands(lab_, weir_, established_, shell_, name_, make_)

@@ -22,7 +22,7 @@ def calls(record):
 
 
 def is_running(weir, old):
-    return weir.ready() and weir.status()['dataplane']['pid'] != old
+    return weir.ready(pid=old)
 
 
 with wire(start=False, workers={'stall_after': '50ms'}) as (lab, weir):

@@ -51,7 +51,7 @@ def in_order(got, wanted):
 
 
 extra = [{'name': name, 'a': a, 'b': b, 'mode': mode} for name, (a, b, mode) in WIRES.items()]
-with wire(start=False, serve=False, workers={'count': WORKERS}, rules=RULES, memory={'megabytes': 768},
+with wire(start=False, serve=False, workers={'count': WORKERS}, rules=RULES,
           wires=[{'name': 'wire0', 'a': 'd0', 'b': 'd1', 'mode': 'enforce'}] + extra) as (lab, weir):
     for a, b, _ in WIRES.values():
         lab.spare_port('dut', a)

@@ -154,7 +154,7 @@ def outlives_either(lab, weir):
     put_in_force(weir, 'simulate')
     old = weir.status()['dataplane']
     os.kill(old['pid'], signal.SIGKILL)
-    wait_for(lambda: weir.ready() and weir.status()['dataplane']['epoch'] > old['epoch'], 20, 'a new data plane')
+    wait_for(lambda: weir.ready(epoch=old['epoch']), 20, 'a new data plane')
     check(mode(weir) == 'simulate', 'the mode is kept when the data plane is killed')
     weir.kill_control()
     wait_for(weir.ready, 10, 'a new control plane')

@@ -239,6 +239,17 @@ TEST(Config, WhatIsWrittenReadsBackToTheSame) {
             config_text(Config{}));
 }
 
+TEST(Config, MemoryAndCpusMayBeLeftToWeir) {
+  EXPECT_EQ(Config{}.settings.memory_mb, 0u);
+  const auto c = parse_config("memory: {megabytes: auto}\nworkers: {main_cpu: auto}\n", "w.yaml",
+                              ConfigUse::kOffline);
+  ASSERT_TRUE(c) << c.error().text();
+  EXPECT_EQ(c->settings.memory_mb, 0u);
+  EXPECT_EQ(c->settings.main_cpu, -1);
+  const std::string bad = error_of("memory: {megabytes: 63}\n");
+  EXPECT_NE(bad.find("auto or a whole number from 64 to 65536"), std::string::npos) << bad;
+}
+
 TEST(Config, EveryKeyOfTheFullFileMakesADifference) {
   const auto full = parse_config(kFull, "/etc/w.yaml", ConfigUse::kOffline);
   ASSERT_TRUE(full);

@@ -19,6 +19,15 @@ void renumber(uint8_t* frame, uint32_t n) {
   frame[kPortAt] = static_cast<uint8_t>(0x40 | n >> 24);
 }
 
+// Of those that do not leave, how many belong to flows that were there before.
+uint64_t settled_of(std::span<const PacketView> packets, std::span<const Reason> reasons) {
+  uint64_t n = 0;
+  for (size_t i = 0; i < packets.size(); ++i) {
+    n += reasons[i] != Reason::kNone && packets[i].data[kSourceAt] != kFreshSource;
+  }
+  return n;
+}
+
 }  // namespace
 
 TimeNs MemoryWire::next_time() const {
@@ -51,11 +60,8 @@ uint16_t MemoryWire::receive(Side side, TimeNs now, std::span<PacketView> packet
 
 void MemoryWire::transmit(Side, std::span<const PacketView> packets, std::span<Reason> reasons) {
   uint64_t sent = 0;
-  for (size_t i = 0; i < reasons.size(); ++i) {
-    const bool goes = reasons[i] == Reason::kNone;
-    sent += goes;
-    settled_freed_ += !goes && packets[i].data[kSourceAt] != kFreshSource;
-  }
+  for (const Reason r : reasons) sent += r == Reason::kNone;
+  if (tells_settled_ && sent != packets.size()) settled_freed_ += settled_of(packets, reasons);
   sent_ += sent;
   freed_ += packets.size() - sent;
 }

@@ -17,6 +17,7 @@ class MemoryWire final : public WireIo {
   void play(const Traffic& traffic) {
     traffic_ = &traffic;
     at_[0] = at_[1] = 0;
+    tells_settled_ = true;
   }
 
   uint16_t receive(Side side, TimeNs now, std::span<PacketView> packets) override;
@@ -35,6 +36,7 @@ class MemoryWire final : public WireIo {
  private:
   const Traffic* traffic_;
   const Rounds rounds_;
+  bool tells_settled_ = false;
   size_t at_[2] = {};
   LinkType link_ = LinkType::kEthernet;
   uint32_t fresh_ = 0;

@@ -15,10 +15,11 @@ static_assert(std::endian::native == std::endian::little);  // how the last two 
 
 // Written word by word, in place: the hash reads words right after, and a load that spans several
 // stores would wait for them to land. No branch on which end is the lower: it would be a guess, and
-// wrong for every other packet. ports: as Headers lays them out. mapped: FlowKey's. Returns whether
-// src is the lower.
+// wrong for every other packet. ports: as Headers lays them out. mapped: kMappedIpv4 or 0. Returns
+// whether src is the lower.
 inline bool make_key(const IpAddress& src, const IpAddress& dst, uint32_t ports, uint8_t proto,
-                     const Headers& h, bool mapped, uint8_t wire, FlowKey::Words& key) noexcept {
+                     const Headers& h, uint32_t mapped, uint8_t wire,
+                     FlowKey::Words& key) noexcept {
   uint64_t s[2], d[2];
   std::memcpy(s, src.bytes.data(), sizeof s);
   std::memcpy(d, dst.bytes.data(), sizeof d);
@@ -35,7 +36,7 @@ inline bool make_key(const IpAddress& src, const IpAddress& dst, uint32_t ports,
   std::memcpy(&vlans, h.vlan, sizeof vlans);
   key[4] = std::rotl(ports, src_is_lo ? 0 : 16) | uint64_t{vlans} << 32;
   key[5] = proto | uint64_t{wire} << 8 | uint64_t{h.network & 0xffffff} << 16 |
-           uint64_t{mapped} << 48;
+           uint64_t{mapped} << (48 - std::countr_zero(unsigned{kMappedIpv4}));
   return src_is_lo;
 }
 
@@ -43,7 +44,7 @@ inline bool make_key(const Headers& h, uint8_t wire, FlowKey::Words& key) noexce
   static_assert(offsetof(Headers, dst_port) == offsetof(Headers, src_port) + 2);
   uint32_t ports;
   std::memcpy(&ports, &h.src_port, sizeof ports);
-  return make_key(h.src, h.dst, ports, h.proto, h, h.has(kMappedIpv4), wire, key);
+  return make_key(h.src, h.dst, ports, h.proto, h, h.flags & kMappedIpv4, wire, key);
 }
 
 // The state of one burst's tracking: what each phase below needs of the others.
@@ -195,7 +196,8 @@ void Run::read_quoted(size_t i) noexcept {
   if (!unreachable) return;
   FlowKey::Words key;
   const uint32_t ports = h.quoted_src_port | uint32_t{h.quoted_dst_port} << 16;
-  const bool mapped = h.ip_version == 6 && (h.quoted_src.is_v4() || h.quoted_dst.is_v4());
+  const bool is_mapped = h.ip_version == 6 && (h.quoted_src.is_v4() || h.quoted_dst.is_v4());
+  const uint32_t mapped = is_mapped ? kMappedIpv4 : 0u;
   const bool src_is_lo =
       make_key(h.quoted_src, h.quoted_dst, ports, h.quoted_proto, h, mapped, wire, key);
   const uint32_t index = table.find(std::bit_cast<FlowKey>(key));

@@ -29,7 +29,7 @@ struct WorkerWire {
 class JudgeStage;
 class StreamStage;
 
-class Worker final : private FlowEnds {
+class Worker {
  public:
   // in_force, meters: of all workers of the process, outlive them. seed: of the flow table's hash
   // (live: random; replay: fixed).
@@ -113,7 +113,7 @@ class Worker final : private FlowEnds {
   void send(const WorkerWire& wire, Side side, size_t from, size_t n);
   void release_held(TimeNs now);
   void answer(const WorkerWire& wire, Side side, LinkType link);
-  void flow_ends(uint32_t index, EndReason why, TimeNs now) noexcept override;
+  void flow_ends(uint32_t index, EndReason why, TimeNs now) noexcept;
   void keep_house(TimeNs now);
   void take_commands(TimeNs now);
 

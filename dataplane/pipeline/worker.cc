@@ -164,9 +164,16 @@ uint32_t Worker::poll_side(const WorkerWire& wire, Side side, TimeNs now,
 // The stages over packets [from, to); returns how many it did (fewer where track stopped short).
 size_t Worker::inspect(const WorkerWire& wire, size_t from, size_t to, const LoadedRules* rules) {
   Burst& b = *burst_;
+  struct Ends final : FlowEnds {
+    explicit Ends(Worker& w) noexcept : worker(w) {}
+    void flow_ends(uint32_t index, EndReason why, TimeNs now) noexcept override {
+      worker.flow_ends(index, why, now);
+    }
+    Worker& worker;
+  } ends(*this);
   const size_t n =
       track({b.packet + from, to - from}, {b.headers + from, to - from}, wire.index, flows_,
-            track_stats_, {b.tracked + from, to - from}, *this);
+            track_stats_, {b.tracked + from, to - from}, ends);
   const std::span<const PacketView> packets(b.packet + from, n), views(b.view + from, n);
   const std::span<const Headers> headers(b.headers + from, n);
   const std::span<const Tracked> tracked(b.tracked + from, n);

@@ -18,6 +18,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "dataplane/base/prefetch.h"
+
 namespace weir {
 
 struct alignas(64) RingIndexes {
@@ -56,7 +58,7 @@ class SpscByteRing {
     claimed_ = tail + pad;
     // The consumer's core has these lines still: asked for now, they are here when they are due.
     for (uint64_t next = claimed_ + kAhead; next < claimed_ + kAhead + bytes; next += 64) {
-      __builtin_prefetch(data_ + (next & (capacity_ - 1)), 1);
+      prefetch_to_write(data_ + (next & (capacity_ - 1)));
     }
     return data_ + (claimed_ & (capacity_ - 1));
   }

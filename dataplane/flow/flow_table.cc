@@ -7,6 +7,7 @@
 #include <bit>
 
 #include "dataplane/base/check.h"
+#include "dataplane/base/prefetch.h"
 #include "dataplane/flow/table.h"
 
 namespace weir {
@@ -76,7 +77,7 @@ uint32_t FlowTable::insert(const FlowKey& key, uint64_t hash) noexcept {
   if (free_head_ != kNoFlow) {
     index = free_head_;
     free_head_ = flows_[index].verdict_slot;
-    if (free_head_ != kNoFlow) __builtin_prefetch(&flows_[free_head_].last_ns, 1);
+    if (free_head_ != kNoFlow) prefetch_to_write(&flows_[free_head_].last_ns);
   } else {
     ++high_water_;
   }
@@ -191,8 +192,8 @@ uint32_t FlowTable::evict_candidate() noexcept {
   // In a flood one gives way for each that comes: what the next ones need is asked for before.
   constexpr uint32_t kNear = 4, kFar = 8;
   if (evict_at_ + kFar < high_water_) {
-    __builtin_prefetch(&flows_[evict_at_ + kFar], 1);
-    __builtin_prefetch(&flows_[evict_at_ + kFar].last_ns, 1);
+    prefetch_to_write(&flows_[evict_at_ + kFar]);
+    prefetch_to_write(&flows_[evict_at_ + kFar].last_ns);
     __builtin_prefetch(&cold_[evict_at_ + kFar]);
     const uint64_t near = hash(flows_[evict_at_ + kNear].key);
     prefetch_first(near);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/base/prefetch.h"
 #include "dataplane/contract/settings.h"
 #include "dataplane/flow/flow.h"
 #include "dataplane/flow/stream_bytes.h"
@@ -48,8 +49,8 @@ class Reassembler {
   // The state of the flow at index, which has some, will be needed soon.
   void fetch(uint32_t index) const noexcept {
     const auto* s = reinterpret_cast<const uint8_t*>(&streams_[index]);
-    __builtin_prefetch(s, 1);
-    __builtin_prefetch(s + 64, 1);
+    prefetch_to_write(s);
+    prefetch_to_write(s + 64);
   }
 
   // Nobody looks at this direction any more, or not for now: its next segment begins anew.

@@ -8,6 +8,7 @@
 
 #include "dataplane/base/hash.h"
 #include "dataplane/base/huge_array.h"
+#include "dataplane/base/prefetch.h"
 #include "dataplane/contract/settings.h"
 #include "dataplane/flow/bucket.h"
 #include "dataplane/flow/record.h"
@@ -136,7 +137,7 @@ class FlowTable {
     if (slots == 0) return kNoFlow;
     const uint32_t index = bucket.index[std::countr_zero(slots)];
     __builtin_prefetch(&flows_[index]);
-    __builtin_prefetch(&flows_[index].last_ns, 1);
+    prefetch_to_write(&flows_[index].last_ns);
     return index;
   }
   uint32_t find_in(const FlowBucket& bucket, uint16_t tag, const FlowKey& key) const noexcept;

@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "dataplane/base/prefetch.h"
 #include "dataplane/parse/conversation.h"
 #include "dataplane/parse/icmp.h"
 #include "dataplane/parse/parsers.h"
@@ -71,9 +72,9 @@ void ProtocolParsers::judge_kinds(uint64_t kinds) noexcept {
 void ProtocolParsers::fetch(uint32_t slot) const noexcept {
   constexpr size_t kLine = 64, kStateBytesFirst = 4 * kLine;  // where most keep what they need
   const auto* bytes = reinterpret_cast<const uint8_t*>(&pool_->slot(slot));
-  for (size_t at = 0; at < sizeof(Slot); at += kLine) __builtin_prefetch(bytes + at, 1);
+  for (size_t at = 0; at < sizeof(Slot); at += kLine) prefetch_to_write(bytes + at);
   const uint8_t* state = pool_->states[slot].bytes;  // the slot, which tells, is not there yet
-  for (size_t at = 0; at < kStateBytesFirst; at += kLine) __builtin_prefetch(state + at, 1);
+  for (size_t at = 0; at < kStateBytesFirst; at += kLine) prefetch_to_write(state + at);
 }
 
 // The flow's state is not needed any more; whether its next packet is wanted is the caller's word.

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "dataplane/base/huge_array.h"
+#include "dataplane/base/prefetch.h"
 #include "dataplane/contract/verdict.h"
 
 namespace weir {
@@ -77,7 +78,7 @@ class VerdictTable {
   uint32_t capacity() const noexcept { return capacity_; }
   // Moves on every change; 0 is never a generation in force.
   uint32_t generation() const noexcept { return generation_; }
-  void prefetch_hits(uint32_t slot) const noexcept { __builtin_prefetch(&hits_[slot], 1); }
+  void prefetch_hits(uint32_t slot) const noexcept { prefetch_to_write(&hits_[slot]); }
   VerdictHits& hits(uint32_t slot) noexcept { return hits_[slot]; }
   const VerdictHits& hits(uint32_t slot) const noexcept { return hits_[slot]; }
   StandingVerdict& at(uint32_t slot) noexcept { return entries_[slot]; }

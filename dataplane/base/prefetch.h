@@ -8,7 +8,7 @@ namespace weir {
 inline void prefetch_to_write(const void* p) noexcept {
 #if defined(__x86_64__)
   // The compiler knows it for newer machines than it builds for; older ones take it for a no-op.
-  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(p)));
+  asm("prefetchw %0" : : "m"(*static_cast<const char*>(p)));
 #else
   __builtin_prefetch(p, 1);
 #endif

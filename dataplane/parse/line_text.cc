@@ -51,10 +51,15 @@ bool has_ignoring_case(Bytes bytes, std::string_view part) noexcept {
   return false;
 }
 
-bool is_printable(Bytes bytes) noexcept {
-  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t c) {
+Bytes printable_front(Bytes bytes) noexcept {
+  const auto end = std::find_if_not(bytes.begin(), bytes.end(), [](uint8_t c) {
     return (c >= ' ' && c != 0x7f) || c == '\r' || c == '\n' || c == '\t';
   });
+  return bytes.first(static_cast<size_t>(end - bytes.begin()));
+}
+
+bool is_printable(Bytes bytes) noexcept {
+  return printable_front(bytes).size() == bytes.size();
 }
 
 unsigned reply_code(Bytes line) noexcept {

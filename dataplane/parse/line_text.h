@@ -59,6 +59,7 @@ bool starts_ignoring_case(Bytes bytes, std::string_view start) noexcept;
 bool ends_ignoring_case(Bytes bytes, std::string_view end) noexcept;
 bool has_ignoring_case(Bytes bytes, std::string_view part) noexcept;
 bool is_printable(Bytes bytes) noexcept;  // text, blanks and line ends
+Bytes printable_front(Bytes bytes) noexcept;  // as far as they are
 // "250-" "250 " "250": the code, 0 where there is none.
 unsigned reply_code(Bytes line) noexcept;
 // Whether the line could open a dialogue of that many first words ("USER", "AUTH TLS"): kNo, or

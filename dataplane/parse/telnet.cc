@@ -33,11 +33,14 @@ Probe TelnetParser::probe(const ProbeInput& in) noexcept {
     if (in.bytes.size() < 6) return kPerhaps;
     return in.bytes[1] == kSb || is_negotiation(in.bytes.subspan(3)) ? kMine : kNotMine;
   }
-  // Without negotiation: only where it is expected, and only a server that asks.
-  if (!in.has_port(kTelnetPort) || !is_printable(in.bytes)) return kNotMine;
-  const bool asks = has_ignoring_case(in.bytes, "login:") || has_ignoring_case(in.bytes, "user") ||
-                    has_ignoring_case(in.bytes, "password:");
-  return asks && !in.from_initiator ? kMineFromServer : kPerhaps;
+  // Without negotiation: only where it is expected, and only a server that asks. What comes behind
+  // its question changes nothing: it may come later as well.
+  if (!in.has_port(kTelnetPort)) return kNotMine;
+  const Bytes text = printable_front(in.bytes);
+  const bool asks = has_ignoring_case(text, "login:") || has_ignoring_case(text, "user") ||
+                    has_ignoring_case(text, "password:");
+  if (asks && !in.from_initiator) return kMineFromServer;
+  return text.size() == in.bytes.size() ? kPerhaps : kNotMine;
 }
 
 Step TelnetParser::parse(const Input& in, Output& out) noexcept {

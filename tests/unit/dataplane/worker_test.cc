@@ -49,6 +49,25 @@ TEST_F(WorkerTest, ADropRuleTakesThePacketAndTheRestOfItsFlow) {
   EXPECT_EQ(std::count(types.begin(), types.end(), RecordType::kDrop), 3);
 }
 
+// A SYN that carries nothing takes a short way, but not past who could mean it.
+TEST_F(WorkerTest, ABareSynIsToldOnceAndMeetsTheRulesThatCouldMeanIt) {
+  for (const char* rules : {"", kDropEvil}) {
+    start(Mode::kEnforce, rules);
+    events();
+    send(kSyn);
+    EXPECT_EQ(stats().side[1].sent_packets.get(), 1u);
+    EXPECT_EQ(events(), std::vector<RecordType>{RecordType::kFlowStart});
+  }
+  constexpr size_t kTcpChecksumAt = 14 + 20 + 16;
+  const Frame wrong = Frame(kSyn).at(kTcpChecksumAt, 1);
+  start(Mode::kEnforce);
+  send(wrong);
+  EXPECT_EQ(events(), (std::vector{RecordType::kAnomaly, RecordType::kFlowStart}));
+  start(Mode::kEnforce, "drop tcp any any -> any 80 (msg:\"no\"; sid:1;)\n");
+  send(kSyn);
+  EXPECT_EQ(dropped(Reason::kRuleDrop), 1u);
+}
+
 TEST_F(WorkerTest, AWireThatIsNotInspectedOnlyCarries) {
   settings.wire[0].uninspected = 1;
   start(Mode::kEnforce, kDropEvil);
